@@ -1,0 +1,93 @@
+package chat
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"strconv"
+	"strings"
+)
+
+// Identifier names a person on some platform, as "kind:value", always in its canonical form:
+//
+//	phone:447700900101            E.164 digits; see Phone
+//	bsuid:GB.902…                 Meta's business-scoped user id; parents too, as bsuid:GB.ENT.…
+//	psid:<page>/<id>              Messenger
+//	igsid:<account>/<id>          Instagram
+//	email:ada@example.com         domain in lower case
+type Identifier string
+
+// The kinds of identifiers.
+const (
+	KindPhone = "phone"
+	KindBSUID = "bsuid"
+	KindPSID  = "psid"
+	KindIGSID = "igsid"
+	KindEmail = "email"
+)
+
+// Kind gives the part before the colon.
+func (id Identifier) Kind() string {
+	kind, _, _ := strings.Cut(string(id), ":")
+	return kind
+}
+
+// Value gives the part after the colon.
+func (id Identifier) Value() string {
+	_, value, _ := strings.Cut(string(id), ":")
+	return value
+}
+
+// Shown writes an identifier as the API does: a phone as +E164, everything else as its value.
+func (id Identifier) Shown() string {
+	if id.Kind() == KindPhone {
+		return "+" + id.Value()
+	}
+	return id.Value()
+}
+
+// Pseudonym stands for an identifier wherever the clear form is not needed: the first 63 bits of
+// HMAC-SHA256(account key, identifier). It survives an erasure and is the same for ever.
+type Pseudonym int64
+
+// String writes a pseudonym in decimal, as Redis's integer sets hold it.
+func (p Pseudonym) String() string { return strconv.FormatInt(int64(p), 10) }
+
+// Key is an account's secret key of pseudonyms. It is made once and can't be changed: the ledger rests on it.
+type Key []byte
+
+// Pseudonym gives an identifier's pseudonym in this account.
+func (k Key) Pseudonym(id Identifier) Pseudonym { return Pseudonym(k.sum(string(id))) }
+
+// Message gives the keyed hash of a message id, in hex. A message id of Meta's contains the phone number, so that it
+// stands in no ledger, log or command.
+func (k Key) Message(id string) string {
+	return strconv.FormatUint(k.sum("message:"+id), 16)
+}
+
+func (k Key) sum(text string) uint64 {
+	mac := hmac.New(sha256.New, k)
+	mac.Write([]byte(text))
+	return binary.BigEndian.Uint64(mac.Sum(nil)) >> 1
+}
+
+// Shards is the number of shards, fixed when an installation is made.
+type Shards int
+
+// Of gives the shard of a person.
+func (n Shards) Of(p Pseudonym) int { return int(int64(p) % int64(n)) }
+
+// Subset gives which of the 64 sets of a list on a channel holds a person, so that each set stays a small one of integers.
+func (n Shards) Subset(p Pseudonym) int { return int(int64(p) / int64(n) % 64) }
+
+// Account gives the shard of what concerns a whole account.
+func (n Shards) Account(id string) int {
+	sum := sha256.Sum256([]byte(id))
+	return int(binary.BigEndian.Uint64(sum[:8]) % uint64(n))
+}
+
+// Broadcast gives the shard of a broadcast, and with it its partition of outcomes.
+func (n Shards) Broadcast(account, broadcast string) int { return n.Account(account + "/" + broadcast) }
+
+// Lanes gives the number of partitions of each outbound topic: half as many as shards, at least one.
+func (n Shards) Lanes() int { return max(1, int(n)/2) }

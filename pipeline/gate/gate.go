@@ -1,0 +1,72 @@
+// Package gate is the question before each send: may this message go to this person now? It knows which lists a message
+// is checked against and how an answer reads; the memberships come from gateway/store.
+package gate
+
+import (
+	"slices"
+	"time"
+
+	"optgate/pipeline/chat"
+)
+
+// SkipReason is the error of a report's row whose person is on an opt-out list.
+const SkipReason = "Optout Number"
+
+// The system lists of every account.
+const (
+	DefaultList = "default"
+	MetaList    = "meta"
+)
+
+// Good is how long an answer may be acted on; after it, and after every wait, the question is asked again.
+const Good = 250 * time.Millisecond
+
+// Question asks for one person on one channel.
+type Question struct {
+	Account   string
+	Channel   string
+	Pseudonym chat.Pseudonym
+	Lists     []string // as Lists gives them; none: nothing bars it, but the shard must be certain all the same
+}
+
+// Verdict is an answer's kind. The zero value is Unknown, so that a forgotten answer sends nothing.
+type Verdict uint8
+
+// The verdicts, which are also the labels of optgate_gate_total.
+const (
+	Unknown Verdict = iota // nobody can be certain: send nothing, ask again
+	Go
+	Skip
+)
+
+// String gives the metric's label.
+func (v Verdict) String() string { return [...]string{"unknown", "go", "skip"}[v] }
+
+// Answer is what the gate says.
+type Answer struct {
+	Verdict Verdict
+	List    string    // that bars, where Verdict is Skip
+	Channel string    // of the entry that bars: the question's or "*"
+	Until   time.Time // the answer is good until then, by the monotonic clock
+}
+
+// Lists gives what a message is checked against: what its sender chose, and for marketing always Default and Meta.
+// Meta bars marketing only. A confirmation is barred by nothing.
+func Lists(kind chat.OutboundKind, category string, chosen []string) []string {
+	if kind == chat.KindConfirmation {
+		return nil
+	}
+	var lists []string
+	for _, l := range chosen {
+		if l != MetaList && !slices.Contains(lists, l) {
+			lists = append(lists, l)
+		}
+	}
+	if category == chat.Marketing {
+		if !slices.Contains(lists, DefaultList) {
+			lists = append(lists, DefaultList)
+		}
+		lists = append(lists, MetaList)
+	}
+	return lists
+}

@@ -1,0 +1,88 @@
+package shard
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"optgate/pipeline/stream"
+)
+
+// Turn is what one command's fold sees and says. What it says takes effect only if the fold returns nil.
+type Turn struct {
+	Place
+	states  map[string][]byte // as loaded, with what earlier commands of the batch decided
+	changed map[string][]byte
+	rows    []*stream.Record
+	effects []*stream.Record
+	ledger  func(cause string) int64
+}
+
+// NewTurn makes a turn over loaded states. ledger says at which offset of the ledger the row with this cause stands or
+// will stand.
+func NewTurn(p Place, states map[string][]byte, ledger func(cause string) int64) *Turn {
+	return &Turn{Place: p, states: states, changed: map[string][]byte{}, ledger: ledger}
+}
+
+// Get reads a state into a value; false where there is none.
+func (t *Turn) Get(key string, into any) (bool, error) {
+	raw, ok := t.changed[key]
+	if !ok {
+		raw = t.states[key]
+	}
+	if raw == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return false, fmt.Errorf("state %s: %w", Family(key), err)
+	}
+	return true, nil
+}
+
+// Put decides a state.
+func (t *Turn) Put(key string, state any) error {
+	raw, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("state %s: %w", Family(key), err)
+	}
+	t.changed[key] = raw
+	return nil
+}
+
+// Delete decides that a state is gone.
+func (t *Turn) Delete(key string) { t.changed[key] = nil }
+
+// ID derives the id of the nth thing this command causes: "<shard>.<offset>.<n>", the same in every repeat.
+func (t *Turn) ID(n int) string {
+	return fmt.Sprintf("%d.%d.%d", t.Shard, t.Offset, n)
+}
+
+// Row says one row of the ledger and gives the offset at which it stands. A row is written once, also after a crash.
+func (t *Turn) Row(key string, row any) (int64, error) {
+	value, err := json.Marshal(row)
+	if err != nil {
+		return 0, fmt.Errorf("ledger row: %w", err)
+	}
+	cause := strconv.FormatInt(t.Offset, 10) + "." + strconv.Itoa(len(t.rows))
+	t.rows = append(t.rows, &stream.Record{
+		Topic: stream.Consent, Partition: t.Shard, Key: []byte(key), Value: value,
+		Headers: []stream.Header{{Key: "v", Value: "1"}, {Key: "cause", Value: cause}},
+	})
+	return t.ledger(cause), nil
+}
+
+// Send says an effect: a record for any topic but state and consent. It may be appended more than once; its id makes that harmless.
+func (t *Turn) Send(r *stream.Record) { t.effects = append(t.effects, r) }
+
+// Answer says what whoever made the command is told.
+func (t *Turn) Answer(c Command, a Answer) error {
+	a.V, a.Made = stream.Version, c.Made
+	return t.Put(AnswerKey(c.ID), a)
+}
+
+// Family gives the kind of a state: its key up to the first slash.
+func Family(key string) string {
+	name, _, _ := strings.Cut(key, "/")
+	return name
+}
