@@ -24,6 +24,9 @@ type Place struct {
 // CursorKey is the key of the owner's own state: where it stands in commands and consent.
 const CursorKey = "cursor"
 
+// InstallationKey is the key of the first record of each partition of state: whose it is, and of how many shards.
+const InstallationKey = "installation"
+
 // Cursor is the owner's place, written with every decision.
 type Cursor struct {
 	V       int   `json:"v"`

@@ -14,6 +14,7 @@ type Turn struct {
 	Place
 	states  map[string][]byte // as loaded, with what earlier commands of the batch decided
 	changed map[string][]byte
+	order   []string // keys of changed
 	rows    []*stream.Record
 	effects []*stream.Record
 	ledger  func(cause string) int64
@@ -29,7 +30,9 @@ func NewTurn(p Place, states map[string][]byte, ledger func(cause string) int64)
 func (t *Turn) Get(key string, into any) (bool, error) {
 	raw, ok := t.changed[key]
 	if !ok {
-		raw = t.states[key]
+		if raw, ok = t.states[key]; !ok {
+			return false, fmt.Errorf("state %s was not asked for by Keys", Family(key))
+		}
 	}
 	if raw == nil {
 		return false, nil
@@ -46,12 +49,19 @@ func (t *Turn) Put(key string, state any) error {
 	if err != nil {
 		return fmt.Errorf("state %s: %w", Family(key), err)
 	}
-	t.changed[key] = raw
+	t.change(key, raw)
 	return nil
 }
 
 // Delete decides that a state is gone.
-func (t *Turn) Delete(key string) { t.changed[key] = nil }
+func (t *Turn) Delete(key string) { t.change(key, nil) }
+
+func (t *Turn) change(key string, state []byte) {
+	if _, again := t.changed[key]; !again {
+		t.order = append(t.order, key)
+	}
+	t.changed[key] = state
+}
 
 // ID derives the id of the nth thing this command causes: "<shard>.<offset>.<n>", the same in every repeat.
 func (t *Turn) ID(n int) string {

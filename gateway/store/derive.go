@@ -1,0 +1,37 @@
+package store
+
+import (
+	"optgate/pipeline/shard"
+)
+
+// op is one change of what readers find in the view besides the states. Its name is completed with the shard's tag.
+type op struct {
+	verb   verb
+	name   string
+	member string
+	value  string // of HSET
+}
+
+type verb string
+
+const (
+	sAdd verb = "SADD"
+	sRem verb = "SREM"
+	hSet verb = "HSET"
+	hDel verb = "HDEL"
+	zAdd verb = "ZADD" // with score 0: sorted by member
+	zRem verb = "ZREM"
+)
+
+// derive gives what readers find because of one state. The operations are absolute: repeating them changes nothing.
+func (s *Store) derive(c shard.Change) []op {
+	switch shard.Family(c.Key) {
+	case "person":
+		return s.derivePerson(c)
+	case "account":
+		return deriveAccount(c)
+	case "broadcast":
+		return deriveBroadcast(c.Key, c.Old, c.New)
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"strconv"
+
+	"optgate/pipeline/chat"
+)
+
+// Every key is prefix + {tag of the shard} + name, so that all keys of a shard share a slot and a script may touch them.
+//
+// Folded from the shard's `state`, and owned by its owner:
+const (
+	keyApplied   = "applied"    // layout:generation:offset of the next state, or layout:generation:L while loading
+	keyAppliedAt = "applied_at" // ms of the last change of the view
+	keyLease     = "lease"      // the generation, for as long as the owner is known to be up to date
+	keyStates    = "st"         // hash: a state's key → the state
+	keyNames     = "names"      // set: every derived key, so that all can be dropped
+	keyActive    = "active"     // hash: broadcasts that are not over
+)
+
+// Not folded from anything:
+const (
+	keyInstallation = "installation" // whose views these are
+)
+
+// setName names a set of a list's people on a channel (or "*"): integers, cut into 64 by chat.Shards.Subset.
+func setName(account, list, channel string, subset int) string {
+	return "l/" + account + "/" + list + "/" + channel + "/" + strconv.Itoa(subset)
+}
+
+// membersName names the sorted set of a list's people in clear, for pages and search; see member.
+func membersName(account, list string) string { return "m/" + account + "/" + list }
+
+// wordsName names the set of an account's keywords; meaningsName the hash beside it: a word → what it means to which list.
+func wordsName(account string) string    { return "w/" + account }
+func meaningsName(account string) string { return "w/" + account + "/lists" }
+
+// key completes a name.
+func (s *Store) key(shard int, name string) string { return s.base(shard) + name }
+
+// base is what stands before every name of a shard.
+func (s *Store) base(shard int) string { return s.prefix + "{" + s.tags[shard] + "}" }
+
+const slots = 16384
+
+// tags gives each shard a hash tag whose slot lies in the shard's own part of the slots, so that the shards spread evenly
+// over the nodes of a Cluster.
+func tags(n chat.Shards) []string {
+	found, missing := make([]string, n), int(n)
+	for i := 0; missing > 0; i++ {
+		tag := strconv.Itoa(i)
+		if at := int(crc16(tag)) % slots * int(n) / slots; found[at] == "" {
+			found[at] = tag
+			missing--
+		}
+	}
+	return found
+}
+
+// crc16 is the checksum by which Redis Cluster maps keys to slots (XMODEM).
+func crc16(text string) uint16 {
+	var crc uint16
+	for i := range len(text) {
+		crc ^= uint16(text[i]) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return crc
+}

@@ -1,0 +1,162 @@
+package shard
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strconv"
+
+	"optgate/pipeline/stream"
+)
+
+// batch is what a run of commands decides together.
+type batch struct {
+	taken   int               // commands
+	old     map[string][]byte // states as loaded
+	states  map[string][]byte // and as decided
+	decided map[string]bool
+	order   []string         // keys that were decided, in order of their first change
+	rows    []*stream.Record // of the ledger
+	effects []*stream.Record // of other topics
+	size    int              // bytes of new state
+}
+
+// fold folds commands in their order. What can't be understood, or makes its fold panic, becomes a dead letter and is
+// passed: one bad command never spoils its batch.
+func (o *Owner) fold(ctx context.Context, records []stream.Record) (*batch, error) {
+	b := &batch{decided: map[string]bool{}}
+	commands, reasons := make([]Command, len(records)), make([]string, len(records))
+	var keys []string
+	for i, r := range records {
+		var needed []string
+		var err error
+		if commands[i], needed, reasons[i], err = o.read(r); err != nil {
+			return nil, err
+		}
+		keys = append(keys, needed...)
+	}
+	if err := o.load(ctx, b, keys); err != nil {
+		return nil, err
+	}
+	next := o.ledgerEnd
+	for i, r := range records {
+		b.taken = i + 1
+		before := next
+		if reasons[i] == "" {
+			t := NewTurn(o.place(r), b.states, o.rowOf(&next))
+			if err := o.apply1(t, commands[i]); err != nil {
+				next = before
+				reasons[i] = "fold_failed"
+				o.Logger.Error().Int("shard", o.Shard).Int64("offset", r.Offset).Str("kind", commands[i].Kind).Err(err).Msg("command can't be folded")
+			} else {
+				b.take(t)
+			}
+		}
+		if reasons[i] != "" {
+			b.effects = append(b.effects, dead(r, reasons[i]))
+		}
+		if b.size > turnBytes {
+			break
+		}
+	}
+	return b, nil
+}
+
+// read understands a record as a command and says which states it needs, or why it can't be understood.
+func (o *Owner) read(r stream.Record) (c Command, keys []string, reason string, err error) {
+	if json.Unmarshal(r.Value, &c) != nil {
+		return c, nil, "not_a_command", nil
+	}
+	if c.V > stream.Version {
+		return c, nil, "", fmt.Errorf("command of version %d: %w", c.V, stream.ErrVersion)
+	}
+	rule, ok := o.Rules[c.Kind]
+	if !ok {
+		return c, nil, "unknown_command", nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			keys, reason = nil, "fold_failed"
+		}
+	}()
+	if keys, err = rule.Keys(o.place(r), c); err != nil {
+		return c, nil, "bad_command", nil
+	}
+	return c, keys, "", nil
+}
+
+func (o *Owner) load(ctx context.Context, b *batch, keys []string) error {
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	b.old, b.states = make(map[string][]byte, len(keys)), make(map[string][]byte, len(keys))
+	if len(keys) == 0 {
+		return nil
+	}
+	loaded, err := o.View.Load(ctx, o.at, keys)
+	if err != nil {
+		return err
+	}
+	for i, key := range keys {
+		b.old[key], b.states[key] = loaded[i], loaded[i]
+	}
+	return nil
+}
+
+func (o *Owner) apply1(t *Turn, c Command) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("fold panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return o.Rules[c.Kind].Apply(t, c)
+}
+
+func (o *Owner) place(r stream.Record) Place {
+	return Place{Shards: o.Shards, Shard: o.Shard, Offset: r.Offset}
+}
+
+// take makes a turn's words the batch's.
+func (b *batch) take(t *Turn) {
+	for _, key := range t.order {
+		state := t.changed[key]
+		if !b.decided[key] {
+			b.decided[key] = true
+			b.order = append(b.order, key)
+		}
+		b.states[key] = state
+		b.size += len(key) + len(state)
+	}
+	b.rows = append(b.rows, t.rows...)
+	b.effects = append(b.effects, t.effects...)
+}
+
+// decision gives the records of state, the cursor last, and the same as changes of the view.
+func (b *batch) decision(shard int, cursor Cursor) ([]*stream.Record, []Change, error) {
+	place, err := json.Marshal(cursor)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cursor: %w", err)
+	}
+	b.states[CursorKey] = place
+	keys := append(b.order, CursorKey)
+	records, changes := make([]*stream.Record, 0, len(keys)), make([]Change, 0, len(keys))
+	for _, key := range keys {
+		records = append(records, &stream.Record{Topic: stream.State, Partition: shard, Key: []byte(key), Value: b.states[key]})
+		changes = append(changes, Change{Key: key, Old: b.old[key], New: b.states[key]})
+	}
+	return records, changes, nil
+}
+
+// dead makes a dead letter of a command.
+func dead(r stream.Record, reason string) *stream.Record {
+	return &stream.Record{
+		Topic: stream.Dead, Partition: stream.AnyPartition, Key: []byte(stream.Commands), Value: r.Value,
+		Headers: []stream.Header{
+			{Key: "v", Value: strconv.Itoa(stream.Version)},
+			{Key: "source", Value: fmt.Sprintf("%s/%d/%d", stream.Commands, r.Partition, r.Offset)},
+			{Key: "reason", Value: reason},
+			{Key: "received_at", Value: strconv.FormatInt(r.Time.UnixMilli(), 10)},
+		},
+	}
+}

@@ -1,0 +1,163 @@
+package shard
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"optgate/pipeline/stream"
+)
+
+const (
+	headerCause = "cause"
+	claimKey    = "claim"
+)
+
+const (
+	claimEvery = 6 * time.Hour // brokers forget a producer that was quiet for 24 h, and would then accept an old one
+	maxIdle    = time.Hour     // wall-clock time after which nothing is appended without a new claim
+)
+
+// ClaimDue says that an owner must claim again before it appends anything: brokers forget quiet producers, and with them
+// who was deposed. claimed and idle count wall-clock time, which goes on while a machine sleeps.
+func ClaimDue(claimed time.Time, idle time.Duration) bool {
+	return time.Now().Round(0).Sub(claimed) > claimEvery || idle > maxIdle
+}
+
+// claim makes this the owner: it fences the older ones (if hard), appends a claim record whose offset in state is the new
+// generation, and brings the view up to it. After a mere loss of the view the producer stays, but the generation is new all
+// the same: readers could not tell the time before the loss from the time after it otherwise.
+func (o *Owner) claim(ctx context.Context, hard bool) error {
+	began := time.Now()
+	if _, err := o.View.Position(ctx); err != nil {
+		return err // no claim records for as long as there is no view to lead
+	}
+	if hard {
+		if err := o.Log.Claim(ctx); err != nil {
+			return err
+		}
+		o.claimed = time.Now().Round(0)
+	}
+	record := func(topic stream.Topic) []*stream.Record {
+		return []*stream.Record{{
+			Topic: topic, Partition: o.Shard, Key: []byte(claimKey), Value: []byte(`{"v":1}`),
+			Headers: []stream.Header{{Key: "v", Value: "1"}},
+		}}
+	}
+	ledger, err := o.Log.Append(ctx, stream.Consent, record(stream.Consent))
+	if err != nil {
+		return err
+	}
+	generation, err := o.Log.Append(ctx, stream.State, record(stream.State))
+	if err != nil {
+		return err
+	}
+	seen, err := o.View.Position(ctx)
+	if err != nil {
+		return err
+	}
+	if seen.Generation > generation || seen.Next > generation {
+		return fmt.Errorf("view stands at %d, state ends at %d: %w", max(seen.Next, seen.Generation), generation, ErrLost)
+	}
+	states, err := o.catchUp(ctx, seen, generation)
+	if err != nil {
+		return err
+	}
+	if err := o.restore(ctx, ledger); err != nil {
+		return err
+	}
+	o.ledgerEnd = ledger + 1
+	o.follower = o.Follow(o.cursor.Command)
+	o.Logger.Info().Int("shard", o.Shard).Int64("generation", generation).Bool("fenced", hard).
+		Int("states", states).Dur("took", time.Since(began)).Msg("shard claimed")
+	return nil
+}
+
+// catchUp folds state up to the own claim into the view: from where the view stands, or, if it is gone or too old, all of it.
+func (o *Owner) catchUp(ctx context.Context, seen Position, generation int64) (int, error) {
+	first, _, err := o.Reader.Ends(ctx, stream.State, o.Shard)
+	if err != nil {
+		return 0, err
+	}
+	from := Position{Generation: generation, Next: seen.Next, Whole: true}
+	if !seen.Whole || seen.Age > maxAge || seen.Next < first {
+		from = Position{Generation: generation}
+	}
+	states := map[string][]byte{}
+	begin := max(from.Next, first)
+	err = o.Reader.Read(ctx, stream.State, o.Shard, begin, generation+1, func(r stream.Record) error {
+		switch key := string(r.Key); key {
+		case claimKey, InstallationKey:
+		default:
+			states[key] = r.Value
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := o.View.Begin(ctx, seen, from); err != nil {
+		return 0, err
+	}
+	o.at = from
+	if err := o.fill(ctx, from, states); err != nil {
+		return 0, err
+	}
+	return len(states), o.apply(ctx, Position{Generation: generation, Next: generation + 1, Whole: true}, nil, time.Time{})
+}
+
+// fill writes states in chunks that leave the position where it is: only the last step makes the view whole.
+func (o *Owner) fill(ctx context.Context, at Position, states map[string][]byte) error {
+	keys, size := make([]string, 0, loadStates), 0
+	flush := func() error {
+		old := make([][]byte, len(keys))
+		if at.Whole && len(keys) > 0 {
+			var err error
+			if old, err = o.View.Load(ctx, at, keys); err != nil {
+				return err
+			}
+		}
+		changes := make([]Change, len(keys))
+		for i, key := range keys {
+			changes[i] = Change{Key: key, Old: old[i], New: states[key]}
+		}
+		keys, size = keys[:0], 0
+		return o.apply(ctx, at, changes, time.Time{})
+	}
+	for key, state := range states {
+		keys = append(keys, key)
+		if size += len(key) + len(state); len(keys) == loadStates || size > loadBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// restore reads the cursor from the view, and the ledger rows that an earlier owner wrote without coming to its decision.
+func (o *Owner) restore(ctx context.Context, ledger int64) error {
+	loaded, err := o.View.Load(ctx, o.at, []string{CursorKey})
+	if err != nil {
+		return err
+	}
+	o.cursor = Cursor{}
+	if loaded[0] != nil {
+		if err := json.Unmarshal(loaded[0], &o.cursor); err != nil {
+			return fmt.Errorf("cursor of shard %d: %w", o.Shard, err)
+		}
+	}
+	o.done = map[string]int64{}
+	return o.Reader.Read(ctx, stream.Consent, o.Shard, o.cursor.Ledger, ledger, func(r stream.Record) error {
+		if string(r.Key) == claimKey {
+			return nil
+		}
+		cause := r.Header(headerCause)
+		offset, err := causeOffset(cause)
+		if err == nil && offset >= o.cursor.Command {
+			o.done[cause] = r.Offset
+		}
+		return err
+	})
+}
