@@ -1,0 +1,159 @@
+package chat
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"optgate/pipeline/fault"
+)
+
+// Phone reads a phone in any usual writing and gives its canonical identifier: E.164 digits, with the variants of one
+// number (see variants) made one. Digits alone and no default country are read as Meta shows a phone: with the country
+// code and without the plus; then any 5 to 15 digits are taken, since what Meta delivers must never be lost over a
+// country's plan of numbers. Everything else must be a possible number; the error (fault.Unprocessable, code
+// "invalid_number") says why it isn't and never repeats it.
+func Phone(text, defaultCountry string) (Identifier, error) {
+	number, err := readPhone(text, defaultCountry)
+	if err != nil {
+		return "", err
+	}
+	return Identifier(KindPhone + ":" + number.canonical()), nil
+}
+
+// BSUID reads Meta's business-scoped user id, or a parent one: two capital letters of the country, a dot, perhaps
+// "ENT.", and up to 128 letters or digits. ok is false for anything else.
+func BSUID(text string) (id Identifier, ok bool) {
+	text = strings.TrimSpace(text)
+	return Identifier(KindBSUID + ":" + text), bsuid.MatchString(text)
+}
+
+// ParseRecipient reads what a sender gives as a recipient: a BSUID, or a phone as Phone does. The error is Phone's.
+func ParseRecipient(text, defaultCountry string) (Identifier, error) {
+	if id, ok := BSUID(text); ok {
+		return id, nil
+	}
+	return Phone(text, defaultCountry)
+}
+
+// Given gives how Meta is called for a recipient that ParseRecipient reads: a phone as a plus and the E.164 digits of
+// the number as it was written, which for some countries is not the canonical one; a BSUID unchanged.
+func Given(text, defaultCountry string) (string, error) {
+	if id, ok := BSUID(text); ok {
+		return id.Value(), nil
+	}
+	number, err := readPhone(text, defaultCountry)
+	if err != nil {
+		return "", err
+	}
+	return "+" + number.country + number.national, nil
+}
+
+var (
+	bsuid  = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}$`)
+	digits = regexp.MustCompile(`^[1-9][0-9]{4,14}$`)
+)
+
+// longestPhone bounds what is read as a phone, in bytes: digits of three bytes each with marks and spaces between them.
+const longestPhone = 120
+
+// phone is a number as it was written, without its trunk prefix. Where the country is not known it is "".
+type phone struct{ country, national string }
+
+func readPhone(text, defaultCountry string) (phone, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return phone{}, badNumber("The phone number is empty.")
+	}
+	if len(text) > longestPhone {
+		return phone{}, badNumber("The phone number is too long.")
+	}
+	asMeta := defaultCountry == "" && digits.MatchString(text)
+	text = strings.TrimPrefix(strings.Map(plain, text), "tel:")
+	if strings.ContainsFunc(text, unicode.IsLetter) {
+		return phone{}, badNumber("A phone number has no letters.")
+	}
+	if rest, ok := strings.CutPrefix(text, "00"); ok && !asMeta {
+		text = "+" + rest
+	}
+	if asMeta {
+		text = "+" + text
+	}
+	number, err := possible(text, strings.ToUpper(defaultCountry))
+	if err != nil && asMeta {
+		return phone{national: text[1:]}, nil
+	}
+	return number, err
+}
+
+// possible reads a number by its country's plan.
+func possible(text, country string) (phone, error) {
+	parsed, err := phonenumbers.Parse(text, country)
+	switch {
+	case errors.Is(err, phonenumbers.ErrInvalidCountryCode) && !strings.HasPrefix(text, "+") && country == "":
+		return phone{}, badNumber("The phone number needs its country code, as in +44.")
+	case errors.Is(err, phonenumbers.ErrInvalidCountryCode):
+		return phone{}, badNumber("No country has the country code of the phone number.")
+	case errors.Is(err, phonenumbers.ErrTooShortAfterIDD), errors.Is(err, phonenumbers.ErrTooShortNSN):
+		return phone{}, badNumber("The phone number is too short.")
+	case errors.Is(err, phonenumbers.ErrNumTooLong):
+		return phone{}, badNumber("The phone number is too long.")
+	case err != nil:
+		return phone{}, badNumber("That is no phone number.")
+	case parsed.GetExtension() != "":
+		return phone{}, badNumber("A phone number here has no extension.")
+	}
+	number := phone{strconv.Itoa(int(parsed.GetCountryCode())), phonenumbers.GetNationalSignificantNumber(parsed)}
+	switch phonenumbers.IsPossibleNumberWithReason(parsed) {
+	case phonenumbers.IS_POSSIBLE:
+		return number, nil
+	case phonenumbers.INVALID_COUNTRY_CODE:
+		return phone{}, badNumber("No country has the country code of the phone number.")
+	case phonenumbers.TOO_SHORT:
+		return phone{}, badNumber("The phone number is too short.")
+	default:
+		if number.canonical() != number.country+number.national {
+			return number, nil // an old writing, too long for the plan of today
+		}
+		return phone{}, badNumber("The phone number is too long.")
+	}
+}
+
+// variants lists the writings that are one and the same number, by country code and national digits, and the one that
+// is canonical. The ledger rests on pseudonyms of canonical numbers: a row can be added for numbers that nobody has yet
+// and none can be changed. Argentina's mobiles (+54 … 15 … is +54 9 …) are no row here: which digits are the area needs
+// the plan's list of areas, so that phonenumbers reads them as +54 9 before this table is asked.
+var variants = []struct {
+	country string
+	written *regexp.Regexp
+	number  string
+}{
+	{"55", regexp.MustCompile(`^([1-9]{2})([6-9][0-9]{7})$`), "${1}9$2"},  // Brazil: mobiles before their ninth digit
+	{"52", regexp.MustCompile(`^(?:1|01|0?4[45])([1-9][0-9]{9})$`), "$1"}, // Mexico: mobiles until 2019, and how they were dialled
+}
+
+// canonical gives the digits that all variants of a number share.
+func (p phone) canonical() string {
+	for _, v := range variants {
+		if v.country == p.country && v.written.MatchString(p.national) {
+			return p.country + v.written.ReplaceAllString(p.national, v.number)
+		}
+	}
+	return p.country + p.national
+}
+
+// plain drops the invisible marks that come along when a number is copied from an address book, and makes letters small.
+func plain(r rune) rune {
+	if unicode.In(r, unicode.Cf, unicode.Cc, unicode.Mn) {
+		return -1
+	}
+	return unicode.ToLower(r)
+}
+
+func badNumber(reason string) error {
+	return fault.New(fault.Unprocessable, "invalid_number", "%s", reason)
+}
