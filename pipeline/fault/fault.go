@@ -24,6 +24,7 @@ const (
 	TooMany            // over a rate limit: 429
 	NotCertain         // the gate can't know, so nothing may be sent: 503
 	Unavailable        // something we stand on is away; try again: 503
+	WrongMethod        // the URL is there for other methods: 405
 )
 
 // Field is one wrong field of a request.

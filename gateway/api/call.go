@@ -1,0 +1,138 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"optgate/gateway/httpd"
+	"optgate/pipeline/fault"
+)
+
+// Limits of bodies, in bytes.
+const (
+	smallBody     = 64 << 10
+	broadcastBody = 16 << 20
+)
+
+// call is one request of somebody who was let in, and its answer. A handler either gives one answer (answer, list, stream)
+// and returns nil, or returns an error, which becomes a problem.
+type call struct {
+	account string          // whose token it was; "" for an operator
+	token   string          // its name
+	ctx     context.Context //nolint:containedctx // a call lives as long as its request
+	params  map[string]string
+	rc      *fasthttp.RequestCtx
+	api     *API
+}
+
+// param gives a part of the path, as "id" for {id}.
+func (c *call) param(name string) string { return c.params[name] }
+
+// query gives a parameter of the query; "" where it is missing.
+func (c *call) query(name string) string { return string(c.rc.QueryArgs().Peek(name)) }
+
+// header gives a header of the request; "" where it is missing.
+func (c *call) header(name string) string { return string(c.rc.Request.Header.Peek(name)) }
+
+// flag gives a parameter of the query that is true or false; false where it is missing.
+func (c *call) flag(name string) (bool, error) {
+	text := c.query(name)
+	if text == "" {
+		return false, nil
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, wrongField(fault.Invalid, name, "not_a_boolean", "is true or false")
+	}
+	return value, nil
+}
+
+// page gives ?limit= (100 by default, at most 1,000) and ?after=, a cursor that a former page named as next.
+func (c *call) page() (limit int, after string, err error) {
+	limit = 100
+	if text := c.query("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 1000 {
+			return 0, "", wrongField(fault.Invalid, "limit", "out_of_range", "is a number from 1 to 1000")
+		}
+	}
+	return limit, c.query("after"), nil
+}
+
+// decode reads the body, JSON of at most limit bytes, into a struct. A field that is unknown or of a wrong type is named.
+func (c *call) decode(limit int, into any) error {
+	body, err := httpd.ReadBody(c.rc, limit, nil)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return undecodable(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fault.New(fault.Invalid, "invalid_json", "The body holds more than one JSON value.")
+	}
+	return nil
+}
+
+func undecodable(err error) error {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		return wrongField(fault.Unprocessable, wrong.Field, "wrong_type", "is no "+wrong.Value)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return wrongField(fault.Unprocessable, strings.Trim(name, `"`), "unknown_field", "is not known here")
+	}
+	return fault.New(fault.Invalid, "invalid_json", "The body is no JSON object of the documented shape.")
+}
+
+// wrongField is the error about one field.
+func wrongField(kind fault.Kind, field, code, detail string) error {
+	f := fault.New(kind, "invalid_field", "The field %s %s.", field, detail)
+	f.Fields = []fault.Field{{Field: field, Code: code, Detail: detail}}
+	return f
+}
+
+// answer gives a value as JSON.
+func (c *call) answer(status int, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	c.rc.SetStatusCode(status)
+	c.rc.SetContentType("application/json")
+	c.rc.SetBody(append(body, '\n'))
+	return nil
+}
+
+// list answers with one page. next is the cursor of the page after it, "" at the end.
+func (c *call) list(data any, next string) error {
+	page := struct {
+		Data any     `json:"data"`
+		Next *string `json:"next"`
+	}{Data: data}
+	if next != "" {
+		page.Next = &next
+	}
+	return c.answer(fasthttp.StatusOK, page)
+}
+
+// stream answers 200 with what write writes after the handler has returned; see httpd.Stream. The call's ctx is over by
+// then: write uses the one it is given.
+func (c *call) stream(contentType string, write func(ctx context.Context, w *bufio.Writer) error) error {
+	c.rc.SetContentType(contentType)
+	log, path := c.api.Log, string(c.rc.Path())
+	httpd.Stream(c.rc, write, func(err error) {
+		if err != nil {
+			log.Error().Err(err).Str("path", path).Msg("stream broke off")
+		}
+	})
+	return nil
+}

@@ -1,0 +1,48 @@
+package api
+
+import "strings"
+
+// route is one URL and method.
+type route struct {
+	method  string
+	path    string // "{name}" stands for one segment that is not empty
+	scope   scope
+	handler func(c *call) error
+}
+
+// match gives a path's parameters if it is this route's.
+func (r route) match(path string) (params map[string]string, ok bool) {
+	want := r.path
+	for want != "" || path != "" {
+		var w, p string
+		w, want, _ = strings.Cut(strings.TrimPrefix(want, "/"), "/")
+		p, path, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		name, isParam := strings.CutPrefix(w, "{")
+		switch {
+		case isParam && p != "":
+			if params == nil {
+				params = map[string]string{}
+			}
+			params[strings.TrimSuffix(name, "}")] = p
+		case w != p:
+			return nil, false
+		}
+	}
+	return params, true
+}
+
+// find gives the route of a request; where only the method is wrong, the methods that would do.
+func (a *API) find(method, path string) (found *route, params map[string]string, allowed []string) {
+	for i := range a.routes {
+		r := &a.routes[i]
+		p, ok := r.match(path)
+		if !ok {
+			continue
+		}
+		if r.method == method || r.method == "GET" && method == "HEAD" {
+			return r, p, nil
+		}
+		allowed = append(allowed, r.method)
+	}
+	return nil, nil, allowed
+}

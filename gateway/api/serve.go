@@ -1,0 +1,79 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"optgate/pipeline/fault"
+)
+
+// Handle answers one request.
+func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
+	began := time.Now()
+	c := &call{ctx: ctx, rc: rc, api: a}
+	path := string(rc.Path())
+	rc.Response.Header.Set("Cache-Control", "no-store")
+	r, params, allowed := a.find(string(rc.Method()), path)
+	c.params = params
+	err := a.admit(c, path, r, allowed)
+	if err == nil {
+		err = r.handler(c)
+	}
+	status := rc.Response.StatusCode()
+	if err != nil {
+		status = refuse(rc, err)
+	}
+	a.logCall(c, r, status, time.Since(began), err)
+}
+
+// admit finds out whose call it is and whether it may be made.
+func (a *API) admit(c *call, path string, r *route, allowed []string) error {
+	if strings.HasPrefix(path, "/v1/") {
+		who, err := a.identify(c.header("Authorization"))
+		if err != nil {
+			return err
+		}
+		c.account, c.token = who.account, who.name
+		if r != nil {
+			return who.may(r.scope)
+		}
+	}
+	switch {
+	case r != nil:
+		return nil
+	case allowed != nil:
+		c.rc.Response.Header.Set("Allow", strings.Join(allowed, ", "))
+		return fault.New(fault.WrongMethod, "wrong_method", "This URL takes %s.", strings.Join(allowed, ", "))
+	default:
+		return fault.New(fault.NotFound, "not_found", "There is nothing at this URL.")
+	}
+}
+
+// logCall writes the one line of a call. The route stands in it, not the path: that may hold a number.
+func (a *API) logCall(c *call, r *route, status int, took time.Duration, err error) {
+	event := a.Log.Debug()
+	if status >= fasthttp.StatusInternalServerError {
+		event = a.Log.Warn().Err(err)
+	}
+	if r != nil {
+		event = event.Str("route", r.method+" "+r.path)
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		event = event.Str("code", f.Code) // not its words: they may repeat what the caller wrote
+	}
+	event.Str("account", c.account).Str("token", c.token).Int("status", status).Dur("took", took).Msg("api call")
+}
+
+func (a *API) alive(c *call) error {
+	a.Health.Alive(c.rc)
+	return nil
+}
+
+func (a *API) ready(c *call) error {
+	a.Health.Ready(c.ctx, c.rc)
+	return nil
+}

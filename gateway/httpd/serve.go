@@ -1,0 +1,121 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+)
+
+// Keys of what the server notes on a request.
+type (
+	serverKey struct{} // the *Server
+	readKey   struct{} // the body was read to its end
+)
+
+// serve runs the handler within the limit of requests, and never leaves a body half read on a connection that goes on:
+// the rest would be taken for the next request.
+func (s *Server) serve(rc *fasthttp.RequestCtx) {
+	rc.SetUserValue(serverKey{}, s)
+	select {
+	case s.slots <- struct{}{}:
+		s.handle(rc)
+		<-s.slots
+	default:
+		Busy(rc)
+	}
+	if unread(rc) {
+		closeUnread(rc)
+	}
+	rc.Response.Header.Set("X-Content-Type-Options", "nosniff")
+}
+
+// Busy answers that the request may be repeated in a second.
+func Busy(rc *fasthttp.RequestCtx) {
+	rc.Response.Reset()
+	rc.SetStatusCode(fasthttp.StatusServiceUnavailable)
+	rc.Response.Header.Set("Retry-After", "1")
+}
+
+// handle turns a panic into a 500 and a line in the log with its stack. The panic's own words are logged only where the
+// runtime chose them: any other value may hold a piece of a message.
+func (s *Server) handle(rc *fasthttp.RequestCtx) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		s.logPanic(p)
+		rc.Response.Reset()
+		rc.SetStatusCode(fasthttp.StatusInternalServerError)
+		rc.SetConnectionClose()
+	}()
+	s.options.Handler(s.requests, rc)
+}
+
+func (s *Server) logPanic(p any) {
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	s.options.Log.Error().Str("panic", what).Bytes("stack", debug.Stack()).Msg("handler panicked")
+}
+
+// admit is called with each header. A refused request is marked as one that waits for "100 Continue", which makes
+// fasthttp ask expect before it reads the body.
+func (s *Server) admit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if s.options.Admit != nil && s.options.Admit(h) != 0 {
+		h.Set("Expect", "100-continue")
+	}
+	return fasthttp.RequestConfig{}
+}
+
+func (s *Server) expect(rc *fasthttp.RequestCtx) int {
+	if s.options.Admit == nil {
+		return fasthttp.StatusContinue
+	}
+	status := s.options.Admit(&rc.Request.Header)
+	if status == 0 {
+		return fasthttp.StatusContinue
+	}
+	closeUnread(rc)
+	if s.options.Refused != nil {
+		s.options.Refused(status)
+	}
+	return status
+}
+
+// unreadable answers what is no request, or took too long to become one. fasthttp closes the connection afterwards.
+func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
+	var timeout net.Error
+	var header *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &header):
+		rc.SetStatusCode(fasthttp.StatusRequestHeaderFieldsTooLarge)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		rc.SetStatusCode(fasthttp.StatusRequestTimeout)
+	default:
+		rc.SetStatusCode(fasthttp.StatusBadRequest)
+	}
+	closeUnread(rc)
+}
+
+func closeUnread(rc *fasthttp.RequestCtx) {
+	rc.SetConnectionClose()
+	if c, ok := rc.Conn().(*conn); ok {
+		c.unread.Store(true)
+	}
+}
+
+// quiet logs what fasthttp says of connections, for whoever debugs one. Its arguments stay out: they hold addresses and
+// pieces of requests.
+type quiet struct{ log zerolog.Logger }
+
+// Printf logs the format alone.
+func (q quiet) Printf(format string, _ ...any) {
+	q.log.Debug().Str("what", format).Msg("connection")
+}
