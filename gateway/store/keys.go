@@ -21,7 +21,12 @@ const (
 // Not folded from anything:
 const (
 	keyInstallation = "installation" // whose views these are
+	keyBorn         = "born"         // µs at which the memory of this shard's windows and lines began
 )
+
+// windowName names the sorted set of the calls that a limit still counts; lineName names the end of a line, in µs.
+func windowName(key string) string { return "win/" + key }
+func lineName(key string) string   { return "line/" + key }
 
 // setName names a set of a list's people on a channel (or "*"): integers, cut into 64 by chat.Shards.Subset.
 func setName(account, list, channel string, subset int) string {
