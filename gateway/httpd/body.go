@@ -11,6 +11,9 @@ import (
 	"optgate/pipeline/fault"
 )
 
+// readKey notes on a request that its body was read to the end.
+type readKey struct{}
+
 // ReadBody reads a request's body of at most limit bytes to its end and appends it to buf. It returns a fault.TooLarge
 // as soon as the limit is known to be passed, by the header or, where that tells no length, by the byte that is too
 // many; a fault.Invalid where the body breaks off. On an error the connection is closed after the answer.

@@ -67,7 +67,7 @@ func Listen(o Options) (*Server, error) {
 		return nil, fmt.Errorf("%s: listen on %q: %w", o.Key, o.Listen, err)
 	}
 	s := &Server{options: o, slots: make(chan struct{}, o.Requests)}
-	s.listener = newListener(ln.(*net.TCPListener), o) //nolint:forcetypeassert // what net.Listen gives for "tcp"
+	s.listener = newListener(ln.(*net.TCPListener), s) //nolint:forcetypeassert // what net.Listen gives for "tcp"
 	s.requests, s.endRequests = context.WithCancel(context.Background())
 	s.streams, s.endStreams = context.WithCancel(s.requests)
 	s.fast = &fasthttp.Server{

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // full is what a connection over the limit is told, before it has said anything.
@@ -17,9 +15,7 @@ const full = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: 
 // listener bounds how many connections are open, and makes each give up on a peer that does not read.
 type listener struct {
 	*net.TCPListener
-	most  int
-	write time.Duration
-	log   zerolog.Logger
+	server *Server
 
 	mu     sync.Mutex
 	open   map[*conn]struct{}
@@ -27,11 +23,8 @@ type listener struct {
 	once   sync.Once
 }
 
-func newListener(tcp *net.TCPListener, o Options) *listener {
-	return &listener{
-		TCPListener: tcp, most: o.Connections, write: o.Write, log: o.Log,
-		open: map[*conn]struct{}{}, closed: make(chan struct{}),
-	}
+func newListener(tcp *net.TCPListener, s *Server) *listener {
+	return &listener{TCPListener: tcp, server: s, open: map[*conn]struct{}{}, closed: make(chan struct{})}
 }
 
 // Accept waits for a connection within the limit. An error other than a closed listener, as too many open files, is
@@ -43,7 +36,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if err != nil {
-			l.log.Error().Err(err).Msg("accept a connection")
+			l.server.options.Log.Error().Err(err).Msg("accept a connection")
 			select {
 			case <-l.closed:
 				return nil, net.ErrClosed
@@ -63,7 +56,7 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) admit(tcp *net.TCPConn) *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.open) >= l.most {
+	if len(l.open) >= l.server.options.Connections {
 		return nil
 	}
 	c := &conn{TCPConn: tcp, listener: l}
@@ -100,7 +93,7 @@ type conn struct {
 
 // Write fails when the peer takes longer than the write timeout for it, so that a stream may last and a dead peer not.
 func (c *conn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.listener.write)); err != nil {
+	if err := c.SetWriteDeadline(time.Now().Add(c.listener.server.options.Write)); err != nil {
 		return 0, err
 	}
 	return c.TCPConn.Write(p)

@@ -11,16 +11,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Keys of what the server notes on a request.
-type (
-	serverKey struct{} // the *Server
-	readKey   struct{} // the body was read to its end
-)
-
 // serve runs the handler within the limit of requests, and never leaves a body half read on a connection that goes on:
 // the rest would be taken for the next request.
 func (s *Server) serve(rc *fasthttp.RequestCtx) {
-	rc.SetUserValue(serverKey{}, s)
 	select {
 	case s.slots <- struct{}{}:
 		s.handle(rc)

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -11,38 +13,55 @@ import (
 
 // Stream answers with what write writes, chunk by chunk as it flushes, after the handler has returned; so write uses
 // nothing of rc. Its ctx ends when the client goes away or the server begins to stop, and then it returns soon. An error
-// of its own cuts the connection, so that a client can tell an answer that broke off from a whole one; nil, or the end of
-// ctx, ends the answer as a whole one. done is told the error once, for the log.
+// of its own breaks the answer off, so that a client can tell it from a whole one; nil, or the end of ctx, ends the
+// answer as a whole one. done is told the error once, for the log; nil where only ctx ended.
 func Stream(rc *fasthttp.RequestCtx, write func(ctx context.Context, w *bufio.Writer) error, done func(error)) {
-	s := rc.UserValue(serverKey{}).(*Server) //nolint:forcetypeassert // set by serve before any handler
-	c := rc.Conn()
-	rc.SetConnectionClose()
-	rc.Response.ImmediateHeaderFlush = true
-	rc.SetBodyStreamWriter(func(w *bufio.Writer) {
-		ctx, cancel := context.WithCancel(s.streams)
-		defer cancel()
-		_ = c.SetReadDeadline(time.Time{})
-		go func() { // ends with the connection, which fasthttp closes after this answer
-			defer cancel()
-			for b := make([]byte, 512); ; {
-				if _, err := c.Read(b); err != nil {
-					return
-				}
-			}
-		}()
-		err := s.guarded(ctx, w, write)
-		ended := ctx.Err() != nil
-		if ended || err == nil {
-			err = w.Flush()
-		}
-		if err != nil {
-			_ = c.Close()
-		}
-		if ended { // by the client or by us: nobody's error
+	c := rc.Conn().(*conn) //nolint:forcetypeassert // what our listener gives
+	server := c.listener.server
+	ctx, cancel := context.WithCancel(server.streams)
+	from, to := io.Pipe()
+	s := &streamed{PipeReader: from, cancel: cancel, conn: c}
+	s.running.Go(func() {
+		w := bufio.NewWriter(to)
+		err := server.guarded(ctx, w, write)
+		if ctx.Err() != nil {
 			err = nil
 		}
+		if err == nil {
+			_ = w.Flush() // fails only where nobody reads any more
+		}
 		done(err)
+		_ = to.CloseWithError(err) // nil: the end
 	})
+	_ = c.SetReadDeadline(time.Time{})
+	s.running.Go(func() { s.watch() })
+	rc.SetConnectionClose()
+	rc.Response.ImmediateHeaderFlush = true
+	rc.SetBodyStream(s, -1)
+}
+
+// streamed is the body of a streamed answer. fasthttp closes it when it has written the answer or can't.
+type streamed struct {
+	*io.PipeReader
+	cancel  context.CancelFunc
+	conn    *conn
+	running sync.WaitGroup
+}
+
+// watch ends the stream when the client goes away. It reads what would be the next request: there is none, since the
+// connection is closed after a stream.
+func (s *streamed) watch() {
+	defer s.cancel()
+	_, _ = io.Copy(io.Discard, s.conn.TCPConn)
+}
+
+// Close ends the stream and waits until nothing of it runs.
+func (s *streamed) Close() error {
+	s.cancel()
+	err := s.PipeReader.Close()
+	_ = s.conn.SetReadDeadline(time.Now())
+	s.running.Wait()
+	return err
 }
 
 func (s *Server) guarded(ctx context.Context, w *bufio.Writer, write func(context.Context, *bufio.Writer) error) (err error) {

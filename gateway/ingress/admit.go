@@ -1,0 +1,101 @@
+package ingress
+
+import (
+	"bytes"
+	"net/url"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"optgate/gateway/meta"
+)
+
+// signature is the header that carries Meta's signature over the body.
+const signature = "X-Hub-Signature-256"
+
+// Admit refuses, by the header alone and so before the body is read, what can't be a webhook of Meta's. It is an
+// httpd.Options.Admit; where it can't tell, the same is asked again before the body is read.
+func (i *Ingress) Admit(h *fasthttp.RequestHeader) int {
+	if !h.IsPost() {
+		return 0
+	}
+	raw, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
+	path, err := url.PathUnescape(string(raw))
+	if err != nil {
+		return 0
+	}
+	app, ok := appOf(path)
+	if !ok {
+		return 0
+	}
+	return statusOf(i.refusal(h, app))
+}
+
+// Refused counts what Admit refused. It is an httpd.Options.Refused.
+func (i *Ingress) Refused(status int) {
+	for _, r := range []result{unknownApp, tooLarge, unsigned} {
+		if statusOf(r) == status {
+			i.Metrics.Webhook(string(r), 0)
+		}
+	}
+}
+
+// refusal says why a webhook is refused by its header, "" if it is not.
+func (i *Ingress) refusal(h *fasthttp.RequestHeader, app string) result {
+	_, known := i.apps[app]
+	switch {
+	case !known:
+		return unknownApp
+	case h.ContentLength() > i.MaxBody:
+		return tooLarge
+	case !meta.WellFormed(h.Peek(signature)):
+		return unsigned
+	}
+	return ""
+}
+
+// statusOf gives the status of a result; 0 for none.
+func statusOf(r result) int {
+	switch r {
+	case kept, dead, empty:
+		return fasthttp.StatusOK
+	case unknownApp:
+		return fasthttp.StatusNotFound
+	case unsigned, forged:
+		return fasthttp.StatusUnauthorized
+	case tooLarge:
+		return fasthttp.StatusRequestEntityTooLarge
+	case broken:
+		return fasthttp.StatusBadRequest
+	case busy, unavailable:
+		return fasthttp.StatusServiceUnavailable
+	}
+	return 0
+}
+
+// handshake answers Meta's question whether this callback is ours: the challenge for whoever knows the verify token.
+func (i *Ingress) handshake(rc *fasthttp.RequestCtx, app string) {
+	asked := rc.QueryArgs()
+	given, knows := string(asked.Peek("hub.verify_token")), false
+	for _, a := range i.Apps {
+		if (app == "" || app == a.ID) && meta.SameToken(given, a.VerifyToken) {
+			knows = true
+		}
+	}
+	challenge := asked.Peek("hub.challenge")
+	if !knows || string(asked.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
+		rc.SetStatusCode(fasthttp.StatusForbidden)
+		return
+	}
+	rc.SetContentType("text/plain; charset=utf-8")
+	rc.SetBody(challenge)
+}
+
+// tell counts a webhook and answers it.
+func (i *Ingress) tell(rc *fasthttp.RequestCtx, r result) {
+	rc.SetStatusCode(statusOf(r))
+	if statusOf(r) == fasthttp.StatusServiceUnavailable {
+		rc.Response.Header.Set("Retry-After", "1")
+	}
+	i.Metrics.Webhook(string(r), time.Since(rc.Time()))
+}
