@@ -1,0 +1,119 @@
+package optout
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"optgate/pipeline/chat"
+)
+
+// polite are the phrases that may stand before or after a stop word without making it a sentence, folded, by language:
+// English, German, French, Spanish, Portuguese, Italian, Dutch, Russian, Indonesian.
+const polite = "please|pls|plz|thanks|thank you|thx|" +
+	"bitte|danke|vielen dank|" +
+	"s'il vous plait|s'il te plait|svp|stp|merci|" +
+	"por favor|gracias|" +
+	"obrigado|obrigada|" +
+	"per favore|grazie|" +
+	"alstublieft|alsjeblieft|bedankt|dank u|" +
+	"пожалуиста|спасибо|" +
+	"tolong|terima kasih"
+
+// maxForms bounds what one message asks the keywords for.
+const maxForms = 32
+
+// Candidates gives the folded forms of a message's texts to look up among an account's keywords: each text as a whole,
+// and what is left of it without polite phrases around it ("please stop", "stop. thank you"). Never a part of a
+// sentence: "please don't stop" gives "don't stop".
+func Candidates(texts []string) []string {
+	var forms []string
+	add := func(form string) {
+		if form != "" && len(forms) < maxForms && !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	for _, text := range texts {
+		first := len(forms)
+		add(FoldText(text))
+		for i := first; i < len(forms); i++ {
+			for phrase := range strings.SplitSeq(polite, "|") {
+				add(without(forms[i], phrase))
+			}
+		}
+	}
+	return forms
+}
+
+// without gives what stands before or after a phrase that begins or ends the form; "" where there is no such thing.
+func without(form, phrase string) string {
+	if rest, ok := strings.CutSuffix(form, phrase); ok {
+		if last, _ := utf8.DecodeLastRuneInString(rest); rest != "" && outside(last) {
+			return strings.TrimFunc(rest, outside)
+		}
+	}
+	if rest, ok := strings.CutPrefix(form, phrase); ok {
+		if first, _ := utf8.DecodeRuneInString(rest); rest != "" && outside(first) {
+			return strings.TrimFunc(rest, outside)
+		}
+	}
+	return ""
+}
+
+// Keywords gives what each folded word means to an account's lists. A keyword that folds to nothing means nothing.
+func (a Account) Keywords() map[string][]Match {
+	meanings := map[string][]Match{}
+	add := func(words []string, m Match) {
+		for _, word := range words {
+			if folded := FoldText(word); folded != "" && !slices.Contains(meanings[folded], m) {
+				meanings[folded] = append(meanings[folded], m)
+			}
+		}
+	}
+	for _, list := range a.Lists {
+		add(list.Keywords, Match{List: list.ID})
+		add(list.OptinKeywords, Match{List: list.ID, Optin: true})
+	}
+	return meanings
+}
+
+// Heard is a list that a message's words are meant for, and the word.
+type Heard struct {
+	List List
+	Word string // folded
+}
+
+// Hear gives the lists that hear one of the words on a channel, in the account's order, and whether the words opt out or
+// in. Where the words of one message do both, it opts out. found is what the keywords gave for the words.
+func (a Account) Hear(channel string, words []string, found map[string][]Match) (heard []Heard, out bool) {
+	for _, optin := range []bool{false, true} {
+		for _, list := range a.Lists {
+			if !list.Listens(channel) {
+				continue
+			}
+			said := slices.IndexFunc(words, func(word string) bool {
+				return slices.Contains(found[word], Match{List: list.ID, Optin: optin})
+			})
+			if said >= 0 {
+				heard = append(heard, Heard{List: list, Word: words[said]})
+			}
+		}
+		if len(heard) > 0 {
+			return heard, !optin
+		}
+	}
+	return nil, false
+}
+
+// Listens says whether the list's words count on a channel.
+func (l List) Listens(channel string) bool {
+	return slices.Contains(l.Channels, channel) || slices.Contains(l.Channels, chat.AnyChannel)
+}
+
+// Covers gives the channel of the entry that an opt-out by a message on a channel makes.
+func (l List) Covers(channel string) string {
+	if l.Scope == ScopeAll {
+		return chat.AnyChannel
+	}
+	return channel
+}

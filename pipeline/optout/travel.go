@@ -1,0 +1,98 @@
+package optout
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"optgate/pipeline/chat"
+	"optgate/pipeline/shard"
+)
+
+// Root is the command that somebody made, as all that follows from it knows it.
+type Root struct {
+	ID      string   `json:"id"`
+	Shown   []Ref    `json:"shown"`             // whom it names
+	Confirm *Confirm `json:"confirm,omitempty"` // if it was typed and opts out
+}
+
+// Travel is the body of a consent.travel: opt-outs that go from one identifier to another along a link. Only what is new
+// to an identifier travels on, so that travels end.
+type Travel struct {
+	Root  Root             `json:"root"`
+	To    Ref              `json:"to"`
+	Marks []Mark           `json:"marks"` // opt-outs
+	Path  []chat.Pseudonym `json:"path"`  // whom they have passed, the root's own first
+}
+
+// marksPerTravel keeps a travel far below the largest command.
+const marksPerTravel = 200
+
+func readTravel(c shard.Command) (travel Travel, err error) {
+	if err := json.Unmarshal(c.Body, &travel); err != nil {
+		return travel, fmt.Errorf("read %s: %w", c.Kind, err)
+	}
+	if err := checkRefs([]Ref{travel.To}); err != nil {
+		return travel, err
+	}
+	return travel, checkMarks(travel.Marks)
+}
+
+func travelKeys(p shard.Place, c shard.Command) ([]string, error) {
+	travel, err := readTravel(c)
+	if err != nil {
+		return nil, err
+	}
+	return personKeys(p, c.Account, []Ref{travel.To}), nil
+}
+
+func applyTravel(t *shard.Turn, c shard.Command) error {
+	travel, err := readTravel(c)
+	if err != nil {
+		return err
+	}
+	w := word{turn: t, command: c, out: true, marks: travel.Marks, root: travel.Root, path: travel.Path}
+	return w.fold(travel.To)
+}
+
+// travel sends opt-outs along the links: what grew to everyone linked, and all there is along a new link.
+func (w *word) travel(from Ref, p *Person, grown []Mark, fresh map[chat.Pseudonym]bool) error {
+	root := w.root
+	if !w.out {
+		root.Confirm = nil // an opt-in's words don't answer an opt-out that its link brings along
+	}
+	path := append(slices.Clone(w.path), from.P)
+	for _, link := range p.Links {
+		marks := grown
+		if fresh[link.P] {
+			marks = p.stops()
+		} else if slices.Contains(w.path, link.P) {
+			continue
+		}
+		for some := range slices.Chunk(marks, marksPerTravel) {
+			body, err := json.Marshal(Travel{Root: root, To: w.ref(link.P), Marks: some, Path: path})
+			if err != nil {
+				return fmt.Errorf("travel: %w", err)
+			}
+			next := shard.Command{
+				ID: w.nextID(), Kind: CommandTravel, Account: w.command.Account, Made: w.command.Made, Body: body,
+			}
+			r, err := next.Record(w.turn.Shards.Of(link.P))
+			if err != nil {
+				return err
+			}
+			w.turn.Send(r)
+		}
+	}
+	return nil
+}
+
+// ref gives all that the root shows of whom a link leads to.
+func (w *word) ref(p chat.Pseudonym) Ref {
+	for _, ref := range w.root.Shown {
+		if ref.P == p {
+			return ref
+		}
+	}
+	return Ref{P: p}
+}
