@@ -34,7 +34,7 @@ func keep(r rune) rune {
 	switch {
 	case r == 'ı': // Turkish, the small I without its dot
 		return 'i'
-	case unicode.IsSpace(r):
+	case unicode.IsSpace(r), unicode.Is(emoji, r):
 		return ' '
 	case r == '’', r == '‘', r == 'ʼ':
 		return '\''
@@ -95,7 +95,8 @@ var emoji = &unicode.RangeTable{
 		{Lo: 0x2049, Hi: 0x2049, Stride: 1},
 		{Lo: 0x2122, Hi: 0x2122, Stride: 1},
 		{Lo: 0x2139, Hi: 0x2139, Stride: 1},
-		{Lo: 0x2190, Hi: 0x23FF, Stride: 1},
+		{Lo: 0x2190, Hi: 0x21FF, Stride: 1},
+		{Lo: 0x2300, Hi: 0x23FF, Stride: 1},
 		{Lo: 0x25A0, Hi: 0x27BF, Stride: 1},
 		{Lo: 0x2900, Hi: 0x297F, Stride: 1},
 		{Lo: 0x2B00, Hi: 0x2BFF, Stride: 1},
