@@ -3,6 +3,7 @@ package store
 import (
 	"strconv"
 
+	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 )
 
@@ -15,7 +16,7 @@ const (
 	keyLease     = "lease"      // the generation, for as long as the owner is known to be up to date
 	keyStates    = "st"         // hash: a state's key → the state
 	keyNames     = "names"      // set: every derived key, so that all can be dropped
-	keyActive    = "active"     // hash: broadcasts that are not over
+	keyActive    = "active"     // hash: broadcasts that are not forgotten → their status
 )
 
 // Not folded from anything:
@@ -23,6 +24,19 @@ const (
 	keyInstallation = "installation" // whose views these are
 	keyBorn         = "born"         // µs at which the memory of this shard's windows and lines began
 )
+
+// Folded from the shard's partition of `outcomes` by the runner of its broadcasts:
+const (
+	keyFolded = "folded" // offset up to which the rows of every broadcast are folded
+)
+
+// rowsName names the hash of a broadcast's rows: number → what became of it; sumsName the hash beside it: status → number
+// of rows.
+func rowsName(r broadcast.Ref) string { return "rows/" + r.String() }
+func sumsName(r broadcast.Ref) string { return "sums/" + r.String() }
+
+// broadcastsName names the sorted set of an account's broadcasts, by the time of their creation.
+func broadcastsName(account string) string { return "b/" + account }
 
 // windowName names the sorted set of the calls that a limit still counts; lineName names the end of a line, in µs.
 func windowName(key string) string { return "win/" + key }

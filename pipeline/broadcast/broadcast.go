@@ -1,0 +1,153 @@
+// Package broadcast sends one message to many people: it plans who gets it, decides what a broadcast may become, and
+// hands pages of it to the lanes as long as these have room. It touches nothing: doors bring requests, answers and facts.
+package broadcast
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"optgate/pipeline/chat"
+)
+
+// Limits of one broadcast.
+const (
+	MaxRequest    = 16 << 20       // bytes of a request with inline recipients
+	MaxRecipients = 10_000         // inline
+	DefaultEnd    = 24 * time.Hour // after planning: what is not sent by then is Expired
+	MaxEnd        = 60 * time.Hour // the latest end, which lies well within the retention of the lanes
+	Kept          = 24 * time.Hour // after its end: then the broadcast and its pages are forgotten
+
+	pageRows  = 500       // recipients of a page
+	pageBytes = 256 << 10 // of a page's JSON
+)
+
+// Status is where a broadcast stands.
+type Status string
+
+// The statuses. Collecting is shown to nobody: its pages have begun to arrive and it doesn't exist yet.
+const (
+	Collecting Status = "collecting"
+	Planned    Status = "planned"
+	Running    Status = "running"
+	Paused     Status = "paused"
+	Finished   Status = "finished"
+	Cancelled  Status = "cancelled"
+)
+
+// Over says that nothing is sent any more.
+func (s Status) Over() bool { return s == Finished || s == Cancelled }
+
+// Broadcast is the state of a broadcast: key Ref.Key in shard Ref.Shard.
+type Broadcast struct {
+	V       int    `json:"v"`
+	ID      string `json:"id"`
+	Account string `json:"account"`
+	Status  Status `json:"status"`
+	Digest  string `json:"digest"`            // keyed hash of the request, so that an Idempotency-Key belongs to one request
+	Arrived []int  `json:"arrived,omitempty"` // pages, while Collecting
+	Created int64  `json:"created"`           // ms since 1970
+	Ended   int64  `json:"ended,omitempty"`   // ms since 1970 of its becoming Finished or Cancelled
+	Plan
+}
+
+// Plan is what was asked for. It never changes.
+type Plan struct {
+	Channel    string   `json:"channel,omitempty"`
+	Category   string   `json:"category,omitempty"`
+	Lists      []string `json:"lists,omitempty"`   // as chosen by its sender
+	Message    Message  `json:"message,omitzero"`  // the Cloud API's object, with its placeholders
+	EndsAt     int64    `json:"ends_at,omitempty"` // ms since 1970
+	Audience   int      `json:"audience,omitempty"`
+	Duplicates int      `json:"duplicates,omitempty"`
+	Pages      []int    `json:"pages,omitempty"` // number of rows in each page; a broadcast being forgotten has lost its last ones
+	Outcomes   int64    `json:"outcomes"`        // offset in its partition of outcomes before any fact about it
+}
+
+// Ref names a broadcast.
+type Ref struct{ Account, ID string }
+
+// Ref gives the broadcast's name.
+func (b Broadcast) Ref() Ref { return Ref{b.Account, b.ID} }
+
+// Shard gives the shard that owns a broadcast, which is also its partition of outcomes.
+func (r Ref) Shard(n chat.Shards) int { return n.Broadcast(r.Account, r.ID) }
+
+// String is the name as keys hold it: account and id, neither of which holds a slash.
+func (r Ref) String() string { return r.Account + "/" + r.ID }
+
+// ParseRef reads what String wrote.
+func ParseRef(text string) (Ref, bool) {
+	account, id, ok := strings.Cut(text, "/")
+	return Ref{account, id}, ok && account != "" && id != ""
+}
+
+// Key is the key of a broadcast's state.
+func (r Ref) Key() string { return "broadcast/" + r.String() }
+
+// PageKey is the key of a page's state.
+func (r Ref) PageKey(page int) string { return "page/" + r.String() + "/" + strconv.Itoa(page) }
+
+// Page is the state of one page: its rows in their order.
+type Page struct {
+	V    int   `json:"v"`
+	Rows []Row `json:"rows"`
+}
+
+// Row is one recipient.
+type Row struct {
+	N         int               `json:"n"` // number in the broadcast, from 1
+	To        chat.Identifier   `json:"to,omitempty"`
+	Pseudonym chat.Pseudonym    `json:"p,omitempty"`
+	Given     string            `json:"given"`            // as the request had it
+	Dial      string            `json:"dial,omitempty"`   // what Meta is called with, where it isn't To as shown
+	Params    map[string]string `json:"params,omitempty"` // those that the message needs
+	Error     string            `json:"error,omitempty"`  // why nothing can be sent to it: known at planning
+}
+
+// MessageID is the id of a row's message, the same whoever publishes it and however often.
+func (r Ref) MessageID(row int) string { return r.ID + "." + strconv.Itoa(row) }
+
+// Errors of rows that fail at planning.
+const (
+	InvalidNumber    = "Invalid Number"
+	MissingParameter = "Missing Parameter: " // and its name
+)
+
+// Totals counts a broadcast's recipients: each in one of the statuses, which add up to Audience.
+type Totals struct {
+	Audience   int `json:"audience"`
+	Duplicates int `json:"duplicates"`
+	Queued     int `json:"queued"`
+	Skipped    int `json:"skipped"`
+	Sent       int `json:"sent"`
+	Delivered  int `json:"delivered"`
+	Read       int `json:"read"`
+	Failed     int `json:"failed"`
+	Unknown    int `json:"unknown"`
+	Cancelled  int `json:"cancelled"`
+	Expired    int `json:"expired"`
+}
+
+// Totals sums up a broadcast from the number of its rows in each status; rows without a fact are Queued.
+func (b Broadcast) Totals(rows map[chat.Status]int) Totals {
+	t := Totals{
+		Audience: b.Audience, Duplicates: b.Duplicates,
+		Skipped: rows[chat.Skipped], Sent: rows[chat.Sent], Delivered: rows[chat.Delivered], Read: rows[chat.Read],
+		Failed: rows[chat.Failed], Unknown: rows[chat.Unknown], Cancelled: rows[chat.Cancelled], Expired: rows[chat.Expired],
+	}
+	t.Queued = t.Audience - t.Skipped - t.Sent - t.Delivered - t.Read - t.Failed - t.Unknown - t.Cancelled - t.Expired
+	return t
+}
+
+// Find gives the page that a row stands in, and the number of that page's first row. Rows are numbered from 1.
+func (p Plan) Find(row int) (page, first int) {
+	first = 1
+	for page, n := range p.Pages {
+		if row < first+n {
+			return page, first
+		}
+		first += n
+	}
+	return len(p.Pages), first
+}

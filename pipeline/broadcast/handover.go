@@ -1,0 +1,151 @@
+package broadcast
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"optgate/pipeline/chat"
+	"optgate/pipeline/gate"
+	"optgate/pipeline/stream"
+)
+
+// handOver asks the gate about rows and hands each to its lane, or says at once what became of it. A row that the gate is
+// not certain of stays queued. After an error all are tried again: lanes drop what had got through.
+func (r *Runner) handOver(ctx context.Context, b *run, rows []Row) error {
+	slices.SortStableFunc(rows, func(x, y Row) int { return r.Shards.Of(x.Pseudonym) - r.Shards.Of(y.Pseudonym) })
+	answers := r.ask(ctx, b, rows)
+	var records []*stream.Record
+	var uncertain []Row
+	lanes := map[int]bool{} // row → handed to a lane
+	for i, row := range rows {
+		record, err := r.record(b, row, answers[i])
+		if err != nil {
+			return err
+		}
+		if record == nil {
+			uncertain = append(uncertain, row)
+			continue
+		}
+		records = append(records, record)
+		lanes[row.N] = record.Topic == stream.OutboundBulk
+	}
+	if len(records) > 0 {
+		if err := r.Publisher.Publish(ctx, records...); err != nil {
+			return fmt.Errorf("publish a page: %w", err)
+		}
+	}
+	if len(uncertain) > 0 {
+		b.again, b.againAt = append(b.again, uncertain...), r.Now().Add(askAgain)
+	}
+	for n, lane := range lanes {
+		b.hand(n, lane)
+	}
+	return nil
+}
+
+// ask asks about the rows that can be sent at all.
+func (r *Runner) ask(ctx context.Context, b *run, rows []Row) []gate.Answer {
+	lists := gate.Lists(chat.KindBroadcast, b.Category, b.Lists)
+	var questions []gate.Question
+	for _, row := range rows {
+		if row.Error == "" {
+			questions = append(questions, gate.Question{Account: b.Account, Channel: b.Channel, Pseudonym: row.Pseudonym, Lists: lists})
+		}
+	}
+	var said []gate.Answer
+	if len(questions) > 0 {
+		said = r.Gate.Ask(ctx, questions)
+	}
+	answers := make([]gate.Answer, len(rows))
+	for i, row := range rows {
+		if row.Error == "" && len(said) > 0 {
+			answers[i], said = said[0], said[1:]
+			b.verdicts[answers[i].Verdict]++
+		}
+	}
+	return answers
+}
+
+// record gives what a row becomes: a message or a fact; nil where the gate is not certain.
+func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, error) {
+	switch {
+	case row.Error != "":
+		return r.fact(b, row.N, chat.Fact{Status: chat.Failed, Error: row.Error})
+	case answer.Verdict == gate.Skip:
+		return r.fact(b, row.N, chat.Fact{
+			Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: reason(answer.Channel),
+		})
+	case answer.Verdict != gate.Go:
+		return nil, nil
+	}
+	message, err := b.Message.Fill(row.Params)
+	if err != nil {
+		return nil, err
+	}
+	given := row.Dial
+	if given == "" {
+		given = row.To.Shown()
+	}
+	m := chat.Outbound{
+		V: stream.Version, ID: b.Ref().MessageID(row.N), Account: b.Account, Channel: b.Channel,
+		To: row.To, Given: given, Pseudonym: row.Pseudonym, Kind: chat.KindBroadcast, Category: b.Category, Lists: b.Lists,
+		Message: message, Until: b.EndsAt, Broadcast: b.ID, Row: row.N,
+	}
+	value, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("message of broadcast %s: %w", b.ID, err)
+	}
+	return &stream.Record{
+		Topic: stream.OutboundBulk, Partition: m.Lane(r.Shards), Key: []byte(m.Key()), Value: value,
+	}, nil
+}
+
+// reason says in words which entry barred a row.
+func reason(channel string) string {
+	if channel == chat.AnyChannel {
+		return "opted out on all channels"
+	}
+	return "opted out on this channel"
+}
+
+func (r *Runner) fact(b *run, row int, f chat.Fact) (*stream.Record, error) {
+	f.V, f.ID, f.Account, f.Broadcast, f.Row, f.At = stream.Version, b.Ref().MessageID(row), b.Account, b.ID, row, r.Now().UnixMilli()
+	value, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("fact of broadcast %s: %w", b.ID, err)
+	}
+	return &stream.Record{Topic: stream.Outcomes, Partition: r.Shard, Key: []byte(b.ID), Value: value}, nil
+}
+
+// giveUp says of rows that were never handed over that they never will be. What a lane holds, the lane tells of; should a
+// row be in a lane that this runner doesn't know of, what the lane says ranks higher.
+func (r *Runner) giveUp(ctx context.Context, b *run, status chat.Status) error {
+	b.again = nil
+	if b.answered+len(b.open) == b.Audience {
+		return nil
+	}
+	var records []*stream.Record
+	var rows []int
+	for n := 1; n <= b.Audience && len(rows) < askAtOnce; n++ {
+		if _, open := b.open[n]; open || b.known[n] {
+			continue
+		}
+		record, err := r.fact(b, n, chat.Fact{Status: status})
+		if err != nil {
+			return err
+		}
+		rows, records = append(rows, n), append(records, record)
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if err := r.Publisher.Publish(ctx, records...); err != nil {
+		return fmt.Errorf("give up rows: %w", err)
+	}
+	for _, n := range rows {
+		b.hand(n, false)
+	}
+	return nil
+}

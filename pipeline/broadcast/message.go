@@ -1,0 +1,199 @@
+package broadcast
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"optgate/pipeline/fault"
+)
+
+// Message is a message as the Cloud API takes it, of type text or template: {"type":…} and the member that the type
+// names. In every string of it {{name}} stands for the recipient's parameter of that name.
+type Message struct {
+	tree  map[string]any
+	names []string // of its placeholders, sorted, without repeats
+}
+
+const (
+	maxMessage = 64 << 10 // bytes of a message's JSON, before and after filling
+	maxBody    = 4096     // characters of a text, by Meta
+	maxDepth   = 32       // of a message's JSON
+)
+
+const tooLong = "at most 64 KiB of JSON"
+
+var placeholder = regexp.MustCompile(`\{\{\s*([\p{L}\p{N}_.-]+)\s*\}\}`)
+
+// ParseMessage checks a message. Its fields are named from "message" on.
+func ParseMessage(raw json.RawMessage) (Message, []fault.Field) {
+	refuse := func(code, detail string) (Message, []fault.Field) {
+		return Message{}, []fault.Field{{Field: "message", Code: code, Detail: detail}}
+	}
+	if len(raw) > maxMessage {
+		return refuse("too_long", tooLong)
+	}
+	m, err := decodeMessage(raw)
+	if err != nil {
+		return refuse("invalid", err.Error())
+	}
+	if written, err := json.Marshal(m); err != nil || len(written) > maxMessage {
+		return refuse("too_long", tooLong)
+	}
+	return m, m.check()
+}
+
+func decodeMessage(raw json.RawMessage) (Message, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var m Message
+	if err := d.Decode(&m.tree); err != nil || m.tree == nil {
+		return Message{}, errors.New("must be an object: {\"type\":\"text\",…} or {\"type\":\"template\",…}")
+	}
+	if depth(m.tree) > maxDepth {
+		return Message{}, fmt.Errorf("at most %d levels deep", maxDepth)
+	}
+	names := map[string]bool{}
+	_ = walk(m.tree, func(text string) string {
+		for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
+			names[found[1]] = true
+		}
+		return text
+	})
+	m.names = slices.Sorted(maps.Keys(names))
+	return m, nil
+}
+
+// check holds a message against what can be sent. Members beside the two that are known are refused: the gateway itself
+// says to whom a message goes, and no other member may say it again.
+func (m Message) check() []fault.Field {
+	var wrong []fault.Field
+	say := func(field, code, detail string) {
+		wrong = append(wrong, fault.Field{Field: field, Code: code, Detail: detail})
+	}
+	kind, _ := m.tree["type"].(string)
+	if kind != "text" && kind != "template" {
+		say("message.type", "unsupported", "must be text or template")
+		return wrong
+	}
+	for _, member := range slices.Sorted(maps.Keys(m.tree)) {
+		if member != "type" && member != kind {
+			say("message."+member, "unknown_member", "is no part of a message of type "+kind)
+		}
+	}
+	inner, ok := m.tree[kind].(map[string]any)
+	if !ok {
+		say("message."+kind, "required", "must be an object")
+		return wrong
+	}
+	switch kind {
+	case "text":
+		body, _ := inner["body"].(string)
+		if body == "" {
+			say("message.text.body", "required", "must be a text")
+		} else if utf8.RuneCountInString(body) > maxBody {
+			say("message.text.body", "too_long", "at most "+strconv.Itoa(maxBody)+" characters")
+		}
+	case "template":
+		if name, _ := inner["name"].(string); name == "" {
+			say("message.template.name", "required", "must be the template's name")
+		}
+		language, _ := inner["language"].(map[string]any)
+		if code, _ := language["code"].(string); code == "" {
+			say("message.template.language.code", "required", "must be a language's code, as en or pt_BR")
+		}
+		if components, there := inner["components"]; there {
+			if _, ok := components.([]any); !ok {
+				say("message.template.components", "invalid", "must be a list")
+			}
+		}
+	}
+	return wrong
+}
+
+// Names gives the parameters that the message needs.
+func (m Message) Names() []string { return m.names }
+
+// Missing gives the first parameter that is needed and not there, "" where nothing is missing.
+func (m Message) Missing(params map[string]string) string {
+	for _, name := range m.names {
+		if _, ok := params[name]; !ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// Fill writes the message for one recipient. What a parameter brings is text: it is not looked at for placeholders.
+func (m Message) Fill(params map[string]string) (json.RawMessage, error) {
+	filled := walk(m.tree, func(text string) string {
+		return placeholder.ReplaceAllStringFunc(text, func(found string) string {
+			name := placeholder.FindStringSubmatch(found)[1]
+			if value, ok := params[name]; ok {
+				return value
+			}
+			return found
+		})
+	})
+	raw, err := json.Marshal(filled)
+	if err != nil {
+		return nil, fmt.Errorf("fill a message: %w", err)
+	}
+	return raw, nil
+}
+
+// IsZero says that there is no message.
+func (m Message) IsZero() bool { return m.tree == nil }
+
+// MarshalJSON writes the message with its placeholders.
+func (m Message) MarshalJSON() ([]byte, error) { return json.Marshal(m.tree) }
+
+// UnmarshalJSON reads a message that was checked before.
+func (m *Message) UnmarshalJSON(raw []byte) (err error) {
+	*m, err = decodeMessage(raw)
+	return err
+}
+
+// walk copies a JSON value with every string changed; names of members stay.
+func walk(value any, change func(string) string) any {
+	switch v := value.(type) {
+	case string:
+		return change(v)
+	case []any:
+		out := make([]any, len(v))
+		for i, inner := range v {
+			out[i] = walk(inner, change)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, inner := range v {
+			out[name] = walk(inner, change)
+		}
+		return out
+	}
+	return value
+}
+
+func depth(value any) int {
+	deepest := 0
+	switch v := value.(type) {
+	case []any:
+		for _, inner := range v {
+			deepest = max(deepest, depth(inner))
+		}
+	case map[string]any:
+		for _, inner := range v {
+			deepest = max(deepest, depth(inner))
+		}
+	default:
+		return 0
+	}
+	return deepest + 1
+}

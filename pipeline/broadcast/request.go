@@ -1,0 +1,216 @@
+package broadcast
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/gate"
+	"optgate/pipeline/optout"
+)
+
+// Request is what a client asks for.
+type Request struct {
+	Channel    string
+	Category   string
+	Lists      []string
+	Message    Message
+	EndsAt     time.Time // zero: DefaultEnd from now
+	Recipients []Recipient
+}
+
+// Recipient is one of a request's. To may be anything that was given; Params are texts.
+type Recipient struct {
+	To     string
+	Params map[string]string
+}
+
+// Terms are what a request is held against.
+type Terms struct {
+	Account   optout.Account
+	Directory *chat.Directory
+	Now       time.Time
+}
+
+const (
+	maxWrong = 100 // fields told at once
+	maxGiven = 256 // bytes of a recipient's address as given
+)
+
+// ParseRequest reads the JSON of a request. Every field at fault is told, together with those that Terms find, by Plan. The
+// error is a fault.Invalid where the body is no JSON object, a fault.TooLarge where it holds too many recipients.
+func ParseRequest(body []byte) (Request, []fault.Field, error) {
+	f, err := readForm(body, "channel", "category", "lists", "message", "ends_at", "recipients")
+	if err != nil {
+		return Request{}, nil, err
+	}
+	r := Request{Channel: f.text("channel"), Category: f.text("category"), Lists: f.texts("lists"), Message: f.message()}
+	if raw, there := f.members["ends_at"]; there {
+		if err := json.Unmarshal(raw, &r.EndsAt); err != nil {
+			f.say("ends_at", "invalid", "must be a time as 2026-11-22T10:00:00Z")
+		}
+	}
+	raw, there := f.members["recipients"]
+	if !there {
+		f.say("recipients", "required", "must be a list of at least one recipient")
+		return r, f.wrong, nil
+	}
+	var given []json.RawMessage
+	if err := json.Unmarshal(raw, &given); err != nil || len(given) == 0 {
+		f.say("recipients", "required", "must be a list of at least one recipient")
+		return r, f.wrong, nil
+	}
+	if len(given) > MaxRecipients {
+		return Request{}, nil, fault.New(fault.TooLarge, "too_many_recipients",
+			"A broadcast takes at most %d recipients, not %d: make several.", MaxRecipients, len(given))
+	}
+	r.Recipients = make([]Recipient, len(given))
+	for i, raw := range given {
+		r.Recipients[i] = f.recipient("recipients["+strconv.Itoa(i)+"]", raw)
+	}
+	return r, f.wrong, nil
+}
+
+// form is a JSON object that is being read, with what is wrong in it.
+type form struct {
+	members map[string]json.RawMessage
+	wrong   []fault.Field
+}
+
+func readForm(body []byte, known ...string) (*form, error) {
+	f := &form{}
+	if err := json.Unmarshal(body, &f.members); err != nil || f.members == nil {
+		return nil, fault.New(fault.Invalid, "invalid_json", "The body must be a JSON object.")
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.members)) {
+		if !slices.Contains(known, name) {
+			f.say(name, "unknown_member", "is not known here")
+		}
+		if string(f.members[name]) == "null" {
+			delete(f.members, name)
+		}
+	}
+	return f, nil
+}
+
+func (f *form) say(field, code, detail string) {
+	if len(f.wrong) < maxWrong {
+		f.wrong = append(f.wrong, fault.Field{Field: field, Code: code, Detail: detail})
+	}
+}
+
+// text reads a text that must be there.
+func (f *form) text(name string) (text string) {
+	raw, there := f.members[name]
+	if !there {
+		f.say(name, "required", "must be given")
+	} else if json.Unmarshal(raw, &text) != nil {
+		f.say(name, "invalid", "must be a text")
+	} else if text == "" {
+		f.say(name, "required", "must not be empty")
+	}
+	return text
+}
+
+func (f *form) texts(name string) (texts []string) {
+	if raw, there := f.members[name]; there && json.Unmarshal(raw, &texts) != nil {
+		f.say(name, "invalid", "must be a list of texts")
+	}
+	return texts
+}
+
+func (f *form) message() Message {
+	raw, there := f.members["message"]
+	if !there {
+		f.say("message", "required", "must be given")
+		return Message{}
+	}
+	m, wrong := ParseMessage(raw)
+	for _, w := range wrong {
+		f.say(w.Field, w.Code, w.Detail)
+	}
+	return m
+}
+
+func (f *form) recipient(field string, raw json.RawMessage) (r Recipient) {
+	var given struct {
+		To     any            `json:"to"`
+		Params map[string]any `json:"params"`
+	}
+	if err := json.Unmarshal(raw, &given); err != nil {
+		f.say(field, "invalid", `must be as {"to":"+447700900101","params":{}}`)
+		return r
+	}
+	switch to := given.To.(type) {
+	case nil:
+	case string:
+		r.To = to
+	default:
+		f.say(field+".to", "invalid", "must be a text")
+	}
+	if len(r.To) > maxGiven {
+		f.say(field+".to", "too_long", fmt.Sprintf("at most %d bytes", maxGiven))
+	}
+	for _, name := range slices.Sorted(maps.Keys(given.Params)) {
+		text, ok := parameter(given.Params[name])
+		switch {
+		case ok && r.Params == nil:
+			r.Params = map[string]string{name: text}
+		case ok:
+			r.Params[name] = text
+		case given.Params[name] != nil: // null: as if it were not there
+			f.say(field+".params."+name, "invalid", "must be a text, a number, true or false")
+		}
+	}
+	return r
+}
+
+// parameter writes a parameter's value as it stands in a message.
+func parameter(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", false
+}
+
+// check holds channel, category and lists against the account; a field that is missing was told before.
+func (t Terms) check(channel, category string, lists []string, say func(field, code, detail string)) {
+	if channel != "" {
+		switch c, ok := t.Directory.Channel(t.Account.ID, channel); {
+		case !ok:
+			say("channel", "unknown_channel", "is no channel of this account")
+		case c.Kind != chat.WhatsApp:
+			say("channel", "unsupported_channel", "can't send: only WhatsApp channels can")
+		}
+	}
+	switch category {
+	case "", chat.Marketing, chat.Utility, chat.Authentication, chat.Service:
+	default:
+		say("category", "unknown_category", "must be marketing, utility, authentication or service")
+	}
+	for i, id := range lists {
+		if !slices.ContainsFunc(t.Account.Lists, func(l optout.List) bool { return l.ID == id }) {
+			say("lists["+strconv.Itoa(i)+"]", "unknown_list", "is no opt-out list of this account")
+		}
+	}
+}
+
+// named refuses a send that would be checked against nothing. The list that mirrors Meta's switch bars marketing alone.
+func named(category string, lists []string, say func(field, code, detail string)) {
+	switch {
+	case len(lists) == 0:
+		say("lists", "required", "name at least one opt-out list")
+	case category != chat.Marketing && !slices.ContainsFunc(lists, func(l string) bool { return l != gate.MetaList }):
+		say("lists", "required", "name at least one list beside "+gate.MetaList+", which bars marketing only")
+	}
+}
