@@ -91,11 +91,13 @@ func (i *Ingress) handshake(rc *fasthttp.RequestCtx, app string) {
 	rc.SetBody(challenge)
 }
 
-// tell counts a webhook and answers it.
+// tell answers a webhook, counts it and writes its line.
 func (i *Ingress) tell(rc *fasthttp.RequestCtx, r result) {
 	rc.SetStatusCode(statusOf(r))
 	if statusOf(r) == fasthttp.StatusServiceUnavailable {
 		rc.Response.Header.Set("Retry-After", "1")
 	}
-	i.Metrics.Webhook(string(r), time.Since(rc.Time()))
+	took := time.Since(rc.Time())
+	i.Metrics.Webhook(string(r), took)
+	i.Log.Debug().Str("result", string(r)).Int("bytes", rc.Request.Header.ContentLength()).Dur("took", took).Msg("webhook")
 }
