@@ -63,6 +63,7 @@ func (r *Runner) ask(ctx context.Context, b *run, rows []Row) []gate.Answer {
 		if row.Error == "" && len(said) > 0 {
 			answers[i], said = said[0], said[1:]
 			b.verdicts[answers[i].Verdict]++
+			r.Metrics.Gate(answers[i].Verdict.String())
 		}
 	}
 	return answers
@@ -75,7 +76,7 @@ func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, er
 		return r.fact(b, row.N, chat.Fact{Status: chat.Failed, Error: row.Error})
 	case answer.Verdict == gate.Skip:
 		return r.fact(b, row.N, chat.Fact{
-			Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: reason(answer.Channel),
+			Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: answer.Reason(),
 		})
 	case answer.Verdict != gate.Go:
 		return nil, nil
@@ -102,14 +103,7 @@ func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, er
 	}, nil
 }
 
-// reason says in words which entry barred a row.
-func reason(channel string) string {
-	if channel == chat.AnyChannel {
-		return "opted out on all channels"
-	}
-	return "opted out on this channel"
-}
-
+// fact gives the record of a fact of ours about a row.
 func (r *Runner) fact(b *run, row int, f chat.Fact) (*stream.Record, error) {
 	f.V, f.ID, f.Account, f.Broadcast, f.Row, f.At = stream.Version, b.Ref().MessageID(row), b.Account, b.ID, row, r.Now().UnixMilli()
 	value, err := json.Marshal(f)

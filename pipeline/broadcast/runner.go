@@ -43,6 +43,11 @@ type asker interface {
 	Ask(ctx context.Context, questions []gate.Question) []gate.Answer
 }
 
+// meter counts the gate's answers.
+type meter interface {
+	Gate(answer string)
+}
+
 // DefaultCredit is how many messages of one broadcast are at most in the lanes without an outcome.
 const DefaultCredit = 300
 
@@ -72,6 +77,7 @@ type Runner struct {
 	Directory *chat.Directory
 	Credit    int              // 0: DefaultCredit
 	Now       func() time.Time // nil: time.Now
+	Metrics   meter
 	Logger    zerolog.Logger
 
 	runs     map[Ref]*run

@@ -50,6 +50,14 @@ type Answer struct {
 	Until   time.Time // the answer is good until then, by the monotonic clock
 }
 
+// Reason says in words which entry bars, where Verdict is Skip.
+func (a Answer) Reason() string {
+	if a.Channel == chat.AnyChannel {
+		return "on list " + a.List + " for all channels"
+	}
+	return "on list " + a.List + " for channel " + a.Channel
+}
+
 // Lists gives what a message is checked against: what its sender chose, and for marketing always Default and Meta.
 // Meta bars marketing only. A confirmation is barred by nothing.
 func Lists(kind chat.OutboundKind, category string, chosen []string) []string {
