@@ -76,9 +76,9 @@ type App struct {
 
 // Limits bounds what is taken in.
 type Limits struct {
-	WebhookBytes   int `yaml:"webhook_bytes"`    // largest body of a webhook; a larger one is answered 413
-	WebhooksAtOnce int `yaml:"webhooks_at_once"` // webhooks in hand at the same time; the next one is answered 503 with Retry-After
-	APIPerMinute   int `yaml:"api_per_minute"`   // calls a minute of one API token over all replicas
+	WebhookBytes  int `yaml:"webhook_bytes"`  // largest body of a webhook; a larger one is answered 413
+	WebhookMemory int `yaml:"webhook_memory"` // bytes of webhooks in hand at the same time; one more is answered 503 with Retry-After
+	APIPerMinute  int `yaml:"api_per_minute"` // calls a minute of one API token over all replicas
 }
 
 // Log says what is told on stderr, one JSON object a line.
@@ -98,7 +98,7 @@ func (c *Config) defaults() {
 		Prefix:  "optgate.",
 		Kafka:   Kafka{EmbeddedSync: true},
 		Meta:    Meta{GraphURL: "https://graph.facebook.com/v26.0"},
-		Limits:  Limits{WebhookBytes: MaxWebhook, WebhooksAtOnce: 1024, APIPerMinute: 600},
+		Limits:  Limits{WebhookBytes: MaxWebhook, WebhookMemory: 256 << 20, APIPerMinute: 600},
 		Log:     Log{Level: "info"},
 	}
 }

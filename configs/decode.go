@@ -68,9 +68,17 @@ func (d *decoder) group(path string, raw any, into reflect.Value) {
 
 func below(path, key string) string {
 	if path == "" {
+		return shown(key)
+	}
+	return path + "." + shown(key)
+}
+
+// shown writes a key as it is, or quoted where it holds what no key does.
+func shown(key string) string {
+	if idForm.MatchString(key) {
 		return key
 	}
-	return path + "." + key
+	return strconv.Quote(key)
 }
 
 func (d *decoder) list(path string, raw any, into reflect.Value) {

@@ -137,9 +137,9 @@ func written(keys []string) string {
 		case err == nil && i > 0:
 			path.WriteString("[" + key + "]")
 		case i > 0:
-			path.WriteString("." + key)
+			path.WriteString("." + shown(key))
 		default:
-			path.WriteString(key)
+			path.WriteString(shown(key))
 		}
 	}
 	return path.String()
@@ -161,5 +161,5 @@ func parent(path string) string {
 	if !strings.HasSuffix(path, "]") {
 		return ""
 	}
-	return path[:strings.LastIndexByte(path, '[')]
+	return path[:max(0, strings.LastIndexByte(path, '['))]
 }

@@ -105,7 +105,7 @@ func (k *checker) meta(m *Meta) {
 
 func (k *checker) limits(l *Limits) {
 	k.between("limits.webhook_bytes", l.WebhookBytes, 1024, MaxWebhook)
-	k.between("limits.webhooks_at_once", l.WebhooksAtOnce, 1, 100_000)
+	k.between("limits.webhook_memory", l.WebhookMemory, l.WebhookBytes, 64<<30)
 	k.between("limits.api_per_minute", l.APIPerMinute, 1, 1_000_000)
 }
 
