@@ -1,14 +1,203 @@
 package api
 
-import "optgate/pipeline/fault"
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"time"
 
-// BroadcastOptions is what broadcasts stand on besides Options.
-type BroadcastOptions struct{}
+	"optgate/gateway/httpd"
+	"optgate/pipeline/broadcast"
+	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/gate"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+)
 
-func (a *API) createBroadcast(*call) error { return errNoBroadcasts() }
-func (a *API) showBroadcast(*call) error   { return errNoBroadcasts() }
-func (a *API) reportBroadcast(*call) error { return errNoBroadcasts() }
+// BroadcastOptions is what broadcasts and single messages stand on besides Options.
+type BroadcastOptions struct {
+	Broadcasts broadcasts
+	Rows       rows
+	Outcomes   ends
+	Gate       asker
+}
 
-func errNoBroadcasts() error {
-	return fault.New(fault.NotFound, "not_found", "There are no broadcasts yet.")
+// broadcasts reads what was planned; fault.NotCertain where nobody can know.
+type broadcasts interface {
+	// Broadcast gives nil where there is none.
+	Broadcast(ctx context.Context, r broadcast.Ref) (*broadcast.Broadcast, error)
+	// Broadcasts gives an account's, the newest first.
+	Broadcasts(ctx context.Context, account, after string, limit int) (page []broadcast.Broadcast, next string, err error)
+}
+
+// rows reads what became of a broadcast's rows; fault.NotCertain while that is being put together again.
+type rows interface {
+	Rows(ctx context.Context, b broadcast.Broadcast, numbers []int) ([]chat.Fact, error)
+	RowTotals(ctx context.Context, b broadcast.Broadcast) (map[chat.Status]int, error)
+}
+
+// ends tells how far a partition goes.
+type ends interface {
+	Ends(ctx context.Context, topic stream.Topic, partition int) (first, end int64, err error)
+}
+
+// asker is the gate.
+type asker interface {
+	Ask(ctx context.Context, questions []gate.Question) []gate.Answer
+}
+
+// createBroadcast plans a broadcast and waits until its shard's owner has decided it. A repeated Idempotency-Key, also at
+// the same time, gets the same answer again.
+func (a *API) createBroadcast(c *call) error {
+	key, err := c.idempotency()
+	if err != nil {
+		return err
+	}
+	body, err := httpd.ReadBody(c.rc, broadcast.MaxRequest, nil)
+	if err != nil {
+		return err
+	}
+	account, err := a.Accounts.Account(c.ctx, c.account)
+	if err != nil {
+		return err
+	}
+	id := broadcast.ID(account.Key, key, chance())
+	if key != "" {
+		done, err := a.repeated(c, broadcast.Ref{Account: c.account, ID: id}, broadcast.Digest(account.Key, body))
+		if done || err != nil {
+			return err
+		}
+	}
+	request, wrong, err := broadcast.ParseRequest(body)
+	if err != nil {
+		return err
+	}
+	now := a.Now()
+	draft, err := broadcast.Terms{Account: account, Directory: a.Directory, Now: now}.Draft(id, body, request, wrong)
+	if err != nil {
+		return err
+	}
+	at := draft.Shard(a.Shards)
+	_, end, err := a.Broadcast.Outcomes.Ends(c.ctx, stream.Outcomes, at)
+	if err != nil {
+		return fault.Wrap(err, fault.Unavailable, "unavailable", "The broadcast could not be kept. Try again.")
+	}
+	pages, create, err := draft.Commands(now, end)
+	if err != nil {
+		return err
+	}
+	if _, err := a.publish(c.ctx, at, pages...); err != nil {
+		return err
+	}
+	offset, err := a.publish(c.ctx, at, create)
+	if err != nil {
+		return err
+	}
+	answer, err := a.decided(c.ctx, at, offset, create.ID)
+	switch {
+	case err != nil:
+		return err
+	case answer == nil:
+		return c.answer(http.StatusAccepted, draft.Plan.Accepted(id)) // kept, and decided later
+	}
+	return c.answer(http.StatusCreated, answer.Value)
+}
+
+// repeated answers a request whose key made a broadcast before.
+func (a *API) repeated(c *call, ref broadcast.Ref, digest string) (done bool, err error) {
+	b, err := a.Broadcast.Broadcasts.Broadcast(c.ctx, ref)
+	if err != nil || b == nil || b.Status == broadcast.Collecting {
+		return false, err
+	}
+	if b.Digest != digest {
+		return true, refused(&shard.Answer{Code: broadcast.CodeKeyReused, Msg: "This Idempotency-Key was used for another request."})
+	}
+	return true, c.answer(http.StatusCreated, b.Accepted(b.ID))
+}
+
+// broadcastAnswer is a broadcast as the API shows it.
+type broadcastAnswer struct {
+	broadcast.Accepted
+	Channel  string   `json:"channel"`
+	Category string   `json:"category"`
+	Lists    []string `json:"lists"`
+	Created  string   `json:"created_at"`
+	Ends     string   `json:"ends_at"`
+	Ended    string   `json:"ended_at,omitempty"`
+}
+
+func (a *API) showBroadcast(c *call) error {
+	b, err := a.broadcastOf(c)
+	if err != nil {
+		return err
+	}
+	shown, err := a.shown(c.ctx, *b)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, shown)
+}
+
+func (a *API) listBroadcasts(c *call) error {
+	limit, after, err := c.page()
+	if err != nil {
+		return err
+	}
+	page, next, err := a.Broadcast.Broadcasts.Broadcasts(c.ctx, c.account, after, limit)
+	if err != nil {
+		return err
+	}
+	data := make([]broadcastAnswer, len(page))
+	for i, b := range page {
+		if data[i], err = a.shown(c.ctx, b); err != nil {
+			return err
+		}
+	}
+	return c.list(data, next)
+}
+
+// broadcastOf finds the broadcast that a path names. Another account's is not there.
+func (a *API) broadcastOf(c *call) (*broadcast.Broadcast, error) {
+	b, err := a.Broadcast.Broadcasts.Broadcast(c.ctx, broadcast.Ref{Account: c.account, ID: c.param("id")})
+	if err != nil {
+		return nil, err
+	}
+	if b == nil || b.Status == broadcast.Collecting {
+		return nil, fault.New(fault.NotFound, "not_found", "There is no such broadcast.")
+	}
+	return b, nil
+}
+
+func (a *API) shown(ctx context.Context, b broadcast.Broadcast) (broadcastAnswer, error) {
+	totals, err := a.Broadcast.Rows.RowTotals(ctx, b)
+	if err != nil {
+		return broadcastAnswer{}, err
+	}
+	return broadcastAnswer{
+		Accepted: broadcast.Accepted{ID: b.ID, Status: b.Status, Totals: b.Totals(totals)},
+		Channel:  b.Channel, Category: b.Category, Lists: b.Lists,
+		Created: instant(b.Created), Ends: instant(b.EndsAt), Ended: instant(b.Ended),
+	}, nil
+}
+
+// instant writes a time of ms since 1970; "" for none.
+func instant(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+// chance gives an id that nobody has.
+func chance() string { return strings.ToLower(rand.Text())[:20] }
+
+// idempotency gives the Idempotency-Key; "" where there is none.
+func (c *call) idempotency() (string, error) {
+	key := c.header("Idempotency-Key")
+	if len(key) > 255 {
+		return "", fault.New(fault.Invalid, "invalid_idempotency_key", "An Idempotency-Key has at most 255 characters.")
+	}
+	return key, nil
 }

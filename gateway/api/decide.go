@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"optgate/pipeline/broadcast"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+)
+
+// How a decision is waited for.
+const (
+	decisionTime  = 2 * time.Second
+	firstLook     = 2 * time.Millisecond
+	longestToLook = 50 * time.Millisecond
+)
+
+// publish appends commands to a shard and gives the offset of the last one. They are kept once it returns nil.
+func (a *API) publish(ctx context.Context, at int, commands ...shard.Command) (offset int64, err error) {
+	records := make([]*stream.Record, len(commands))
+	for i, c := range commands {
+		if records[i], err = c.Record(at); err != nil {
+			return 0, err
+		}
+	}
+	if err := a.Publisher.Publish(ctx, records...); err != nil {
+		return 0, fault.Wrap(err, fault.Unavailable, "unavailable", "Nothing could be kept just now. Try again.")
+	}
+	return records[len(records)-1].Offset, nil
+}
+
+// decided waits until a command's shard has decided it, and gives what was said. A refusal is an error; nil and no error
+// mean that it is kept and not decided yet.
+func (a *API) decided(ctx context.Context, at int, offset int64, command string) (*shard.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, decisionTime)
+	defer cancel()
+	for pause := firstLook; ; pause = min(2*pause, longestToLook) {
+		answer, ok, err := a.Answers.Answer(ctx, at, offset, command)
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil //nolint:nilnil // as documented
+		case err == nil && ok && answer == nil:
+			return nil, fault.New(fault.Internal, "", "command %s was not understood by its shard", command)
+		case err == nil && ok && !answer.OK:
+			return nil, refused(answer)
+		case err == nil && ok:
+			return answer, nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, nil //nolint:nilnil // as documented
+		}
+	}
+}
+
+// refused is the error that a fold's refusal becomes.
+func refused(answer *shard.Answer) error {
+	kind := fault.Unprocessable
+	switch answer.Code {
+	case broadcast.CodeNotFound:
+		kind = fault.NotFound
+	case broadcast.CodeWrongStatus:
+		kind = fault.Conflict
+	case broadcast.CodeIncomplete:
+		kind = fault.Unavailable
+	}
+	return fault.New(kind, answer.Code, "%s", answer.Msg)
+}
