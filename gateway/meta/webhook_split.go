@@ -1,0 +1,251 @@
+package meta
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Item is one thing that a webhook tells, kept as one record of inbound.
+type Item struct {
+	Key   string // an identifier it shows, as it shows it, which spreads the load over partitions; "" if none
+	Field string // Meta's field; messaging or standby on Messenger and Instagram; "" where the item names none
+	Kind  string // message, receipt, preference, identity, echo, history, error, call, group, contact, or other
+	Value []byte // Meta's envelope with this one item
+}
+
+// The bounds of what goes along with each item of a batch; what passes them goes with the first item only.
+const (
+	maxFrame    = 4 << 10  // members around the item
+	maxMember   = 1 << 10  // one of them, where all together are too many
+	maxContacts = 16 << 10 // contacts
+	maxKey      = 128
+)
+
+// Split cuts a webhook's body into its items: one for each message, status, preference, echo, error, call, group update or
+// chunk of history, and one for each change that holds no such array; on Messenger and Instagram one for each element of
+// messaging and standby. An item that nobody can understand is an item all the same.
+//
+// The only item of a body is that body, the very bytes. Where there are several, each has the envelope around it, with
+// the contacts that show one of its identifiers and those that show no item's. Values may share the body's memory.
+//
+// The error is ErrNotJSON, ErrNotEnvelope, ErrEmpty or ErrTooMany: then there are no items, and the body is to be kept.
+func Split(body []byte) ([]Item, error) {
+	all, err := walk(body)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]Item, len(all))
+	var before *place
+	for i, f := range all {
+		items[i] = Item{Key: f.key(), Field: f.field(), Kind: f.kind(), Value: body}
+		if len(all) == 1 {
+			break
+		}
+		if f.place != before {
+			before = f.place
+			before.frame()
+			before.index(all[i:])
+		}
+		newEntry := i == 0 || !sameEntry(all[i-1], f)
+		items[i].Value = f.render(newEntry, newEntry || all[i-1].place != f.place)
+	}
+	return items, nil
+}
+
+func sameEntry(a, b found) bool {
+	return len(a.entry) > 0 && len(b.entry) > 0 && &a.entry[0] == &b.entry[0]
+}
+
+func (f found) kind() string {
+	switch {
+	case f.array != "":
+		return lists[f.array]
+	case f.list == "messaging" || f.list == "standby":
+		return "message"
+	}
+	return other
+}
+
+func (f found) field() string {
+	switch {
+	case f.array != "":
+		return f.change.text("field")
+	case f.list == "changes":
+		return members(f.item).text("field")
+	}
+	return f.list
+}
+
+func (f found) key() string {
+	o := members(f.item)
+	person := "sender"
+	if isTrue(o.object("message").get("is_echo")) {
+		person = "recipient"
+	}
+	shown := []string{o.object(person).text("id"), o.object("value").object("sender").text("phone_number")}
+	if f.array == "message_echoes" {
+		shown = append(shown, o.text("to"), o.text("to_user_id"))
+	}
+	for _, id := range append(shown, shownIn(o)...) {
+		if id != "" {
+			return id[:min(len(id), maxKey)]
+		}
+	}
+	return ""
+}
+
+// shownIn gives the identifiers that a WhatsApp item or contact shows, as it shows them; some are "".
+func shownIn(o object) []string {
+	var shown []string
+	for _, name := range []string{
+		"from", "wa_id", "recipient_participant_id", "participant_recipient_id", "recipient_id", "to",
+		"from_user_id", "user_id", "recipient_user_id", "recipient_participant_user_id", "to_user_id",
+		"from_parent_user_id", "parent_user_id", "recipient_parent_user_id", "parent_recipient_user_id",
+		"recipient_participant_parent_user_id", "to_parent_user_id", "group_id",
+	} {
+		shown = append(shown, o.text(name))
+	}
+	return shown
+}
+
+// index notes which contacts show whom, leaving to nobody those that no item of the place shows.
+func (p *place) index(items []found) {
+	if len(p.contacts) == 0 {
+		return
+	}
+	p.people = map[string][]int{}
+	wanted := map[string]bool{}
+	for _, f := range items {
+		if f.place != p {
+			break
+		}
+		for _, id := range shownIn(members(f.item)) {
+			wanted[id] = true
+		}
+	}
+	size := 0
+	for i, c := range p.contacts {
+		nobodys := true
+		for _, id := range shownIn(members(c)) {
+			if id != "" && wanted[id] {
+				nobodys = false
+				p.people[id] = append(p.people[id], i)
+			}
+		}
+		if size += len(c); nobodys && size <= maxContacts {
+			p.people[""] = append(p.people[""], i)
+		}
+	}
+}
+
+// belonging gives the contacts that go along with an item, in their order. An item that shows nobody gets none: it would
+// pass for that contact's own.
+func (f found) belonging() [][]byte {
+	var numbers []int
+	shows := false
+	for _, id := range shownIn(members(f.item)) {
+		if id != "" {
+			numbers, shows = append(numbers, f.people[id]...), true
+		}
+	}
+	if !shows {
+		return nil
+	}
+	numbers = append(numbers, f.people[""]...) // its own before nobody's
+	var chosen []int
+	size := 0
+	for _, n := range numbers {
+		if size += len(f.contacts[n]); size > maxContacts {
+			break
+		}
+		chosen = append(chosen, n)
+	}
+	slices.Sort(chosen)
+	var contacts [][]byte
+	for _, n := range slices.Compact(chosen) {
+		contacts = append(contacts, f.contacts[n])
+	}
+	return contacts
+}
+
+// render writes the envelope with this one item; the first of an entry and the first of a change carry everything around
+// them, however much.
+func (f found) render(newEntry, newChange bool) []byte {
+	var w writer
+	w.open()
+	w.name("object", f.object)
+	w.array("entry")
+	if f.list == "" {
+		w.raw(f.item)
+		return w.closed("]}")
+	}
+	w.open()
+	w.members(f.around.entry.pick(newEntry))
+	w.array(f.list)
+	if f.array == "" {
+		w.raw(f.item)
+		return w.closed("]}]}")
+	}
+	w.open()
+	w.members(f.around.change.pick(newChange))
+	w.object("value")
+	w.members(f.around.value.pick(newChange))
+	if contacts := f.belonging(); len(contacts) > 0 {
+		w.array("contacts")
+		w.raw(bytes.Join(contacts, []byte(",")))
+		w.raw([]byte("]"))
+	}
+	if f.standby == nil {
+		w.array(f.array)
+		w.raw(f.item)
+		return w.closed("]}}]}]}")
+	}
+	w.object("standby")
+	w.members(f.around.standby.pick(newChange))
+	w.array(f.array)
+	w.raw(f.item)
+	return w.closed("]}}}]}]}")
+}
+
+// writer writes JSON by pieces.
+type writer struct {
+	bytes.Buffer
+	fresh bool // an object was opened and has no member yet
+}
+
+func (w *writer) raw(text []byte) { w.Write(text) }
+
+func (w *writer) open() {
+	w.WriteByte('{')
+	w.fresh = true
+}
+
+func (w *writer) member(name, value []byte) {
+	if !w.fresh {
+		w.WriteByte(',')
+	}
+	w.fresh = false
+	w.Write(name)
+	w.WriteByte(':')
+	w.Write(value)
+}
+
+func (w *writer) name(name string, value []byte) { w.member([]byte(`"`+name+`"`), value) }
+
+func (w *writer) array(name string) { w.name(name, []byte("[")) }
+
+func (w *writer) object(name string) {
+	w.name(name, []byte("{"))
+	w.fresh = true
+}
+
+func (w *writer) members(o object) {
+	for _, m := range o {
+		w.member(m.name, m.value)
+	}
+}
+
+func (w *writer) closed(end string) []byte {
+	w.WriteString(end)
+	return w.Bytes()
+}
