@@ -26,13 +26,13 @@ type defaulter interface{ defaults() }
 
 // value reads one value. What is null or can't be read stays as it is.
 func (d *decoder) value(path string, raw any, into reflect.Value) {
-	if group, ok := into.Addr().Interface().(defaulter); ok {
+	if group, ok := reflect.TypeAssert[defaulter](into.Addr()); ok {
 		group.defaults()
 	}
 	if raw == nil {
 		return
 	}
-	if text, ok := into.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if text, ok := reflect.TypeAssert[encoding.TextUnmarshaler](into.Addr()); ok {
 		d.text(path, raw, text)
 		return
 	}
@@ -53,7 +53,7 @@ func (d *decoder) group(path string, raw any, into reflect.Value) {
 	}
 	group, ok := raw.(map[string]any)
 	if !ok {
-		d.problems.add(path, "must be a group of keys: %s", strings.Join(known, ", "))
+		d.problems.addf(path, "must be a group of keys: %s", strings.Join(known, ", "))
 		return
 	}
 	for i, key := range known {
@@ -61,7 +61,7 @@ func (d *decoder) group(path string, raw any, into reflect.Value) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(group)) {
 		if !slices.Contains(known, key) {
-			d.problems.add(below(path, key), "unknown key; known here: %s", strings.Join(known, ", "))
+			d.problems.addf(below(path, key), "unknown key; known here: %s", strings.Join(known, ", "))
 		}
 	}
 }
@@ -97,14 +97,14 @@ func (d *decoder) list(path string, raw any, into reflect.Value) {
 			}
 		}
 	default:
-		d.problems.add(path, "must be a list, as [a, b]")
+		d.problems.addf(path, "must be a list, as [a, b]")
 		return
 	}
 	list := reflect.MakeSlice(into.Type(), len(elements), len(elements))
 	for i, element := range elements {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if element == nil {
-			d.problems.add(at, "is empty: give it a value or remove it")
+			d.problems.addf(at, "is empty: give it a value or remove it")
 			continue
 		}
 		d.value(at, element, list.Index(i))
@@ -116,11 +116,11 @@ func (d *decoder) list(path string, raw any, into reflect.Value) {
 func (d *decoder) text(path string, raw any, into encoding.TextUnmarshaler) {
 	text, ok := asText(raw)
 	if !ok {
-		d.problems.add(path, "must be text: put it in quotes")
+		d.problems.addf(path, "must be text: put it in quotes")
 		return
 	}
 	if err := into.UnmarshalText([]byte(text)); err != nil {
-		d.problems.add(path, "must be a network, as 10.1.0.0/16")
+		d.problems.addf(path, "must be a network, as 10.1.0.0/16")
 	}
 }
 
@@ -129,28 +129,28 @@ func (d *decoder) scalar(path string, raw any, into reflect.Value) {
 	case reflect.String:
 		text, ok := asText(raw)
 		if !ok {
-			d.problems.add(path, "must be text: put it in quotes")
+			d.problems.addf(path, "must be text: put it in quotes")
 			return
 		}
 		into.SetString(text)
 	case reflect.Bool:
 		truth, ok := asBool(raw)
 		if !ok {
-			d.problems.add(path, "must be true or false")
+			d.problems.addf(path, "must be true or false")
 			return
 		}
 		into.SetBool(truth)
 	case reflect.Int:
 		number, ok := asInt(raw)
 		if !ok {
-			d.problems.add(path, "must be a whole number")
+			d.problems.addf(path, "must be a whole number")
 			return
 		}
 		into.SetInt(number)
 	case reflect.Float64:
 		number, ok := asFloat(raw)
 		if !ok {
-			d.problems.add(path, "must be a number")
+			d.problems.addf(path, "must be a number")
 			return
 		}
 		into.SetFloat(number)

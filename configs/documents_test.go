@@ -1,7 +1,6 @@
 package configs_test
 
 import (
-	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -57,8 +56,7 @@ func TestTheSampleOfProductionNamesEveryKey(t *testing.T) {
 
 // missing reports each key of a group that none of the samples names.
 func missing(t *testing.T, path string, group reflect.Type, samples []any) {
-	for i := range group.NumField() {
-		field := group.Field(i)
+	for field := range group.Fields() {
 		key := field.Tag.Get("yaml")
 		var below []any
 		for _, sample := range samples {
@@ -136,7 +134,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 			if !ok || field.Tag == nil {
 				return true
 			}
-			obvious := bytes.Contains([]byte("Username Password TLS SASL Enabled"), []byte(field.Names[0].Name))
+			obvious := strings.Contains("Username Password TLS SASL Enabled", field.Names[0].Name)
 			if field.Comment == nil && field.Doc == nil && !obvious {
 				t.Errorf("%s: %s has no comment", file, field.Names[0].Name)
 			}

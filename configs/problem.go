@@ -36,7 +36,7 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (ps *Problems) add(path, format string, args ...any) {
+func (ps *Problems) addf(path, format string, args ...any) {
 	*ps = append(*ps, Problem{Path: path, Detail: fmt.Sprintf(format, args...)})
 }
 

@@ -32,24 +32,24 @@ type checker struct {
 	first map[string]string // kind and value of what must be unique → path of its first use
 }
 
-func (k *checker) bad(path, format string, args ...any) {
+func (k *checker) badf(path, format string, args ...any) {
 	if !k.known.about(path) {
-		k.found.add(path, format, args...)
+		k.found.addf(path, format, args...)
 	}
 }
 
 func (k *checker) house(c *Config) {
 	if c.DataDir == "" {
-		k.bad("data_dir", "must name a folder, as ./data")
+		k.badf("data_dir", "must name a folder, as ./data")
 	}
 	k.listen("public.listen", c.Public.Listen)
 	k.listen("private.listen", c.Private.Listen)
 	if _, port, err := net.SplitHostPort(c.Public.Listen); err == nil && port != "0" && c.Public.Listen == c.Private.Listen {
-		k.bad("private.listen", "is the same as public.listen: give it another port")
+		k.badf("private.listen", "is the same as public.listen: give it another port")
 	}
 	k.url("public.base_url", c.Public.BaseURL)
 	if len(c.Roles) == 0 {
-		k.bad("roles", "must name at least one of ingress, pipeline, sender, console")
+		k.badf("roles", "must name at least one of ingress, pipeline, sender, console")
 	}
 	for i, role := range c.Roles {
 		path := at("roles", i)
@@ -58,7 +58,7 @@ func (k *checker) house(c *Config) {
 	}
 	k.id("prefix", c.Prefix)
 	if c.Shards < 0 || c.Shards > maxShards {
-		k.bad("shards", "must be from 1 to %d, or 0 for the default", maxShards)
+		k.badf("shards", "must be from 1 to %d, or 0 for the default", maxShards)
 	}
 	for i, network := range c.Webcall.Allow {
 		k.network(at("webcall.allow", i), network)
@@ -69,7 +69,7 @@ const maxShards = 1024
 
 func (k *checker) operator(o *Operator) {
 	if a := o.SupportAddress; a != "" && !isMail(a) && !isURL(a) {
-		k.bad("operator.support_address", "must be an e-mail address or a URL, as help@example.com")
+		k.badf("operator.support_address", "must be an e-mail address or a URL, as help@example.com")
 	}
 	k.url("operator.privacy_url", o.PrivacyURL)
 	k.url("operator.terms_url", o.TermsURL)
@@ -85,9 +85,9 @@ func (k *checker) meta(m *Meta) {
 	graph, err := url.Parse(m.GraphURL)
 	switch {
 	case err != nil || !isURL(m.GraphURL):
-		k.bad("meta.graph_url", "must be a URL with Graph's version, as https://graph.facebook.com/v26.0")
+		k.badf("meta.graph_url", "must be a URL with Graph's version, as https://graph.facebook.com/v26.0")
 	case graph.Scheme == "http" && !isHere(graph.Hostname()):
-		k.bad("meta.graph_url", "must be https: access tokens travel there; http is only for a simulator on this machine")
+		k.badf("meta.graph_url", "must be https: access tokens travel there; http is only for a simulator on this machine")
 	}
 	for i, app := range m.Apps {
 		path := at("meta.apps", i)
@@ -95,7 +95,7 @@ func (k *checker) meta(m *Meta) {
 		k.unique(path+".id", "app", app.ID)
 		k.secret(path+".verify_token", app.VerifyToken)
 		if len(app.Secrets) == 0 {
-			k.bad(path+".secrets", "must hold the app's secret, from its dashboard")
+			k.badf(path+".secrets", "must hold the app's secret, from its dashboard")
 		}
 		for j, secret := range app.Secrets {
 			k.secret(at(path+".secrets", j), secret)
@@ -115,7 +115,7 @@ var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 func (k *checker) id(path, id string) {
 	if !idForm.MatchString(id) {
-		k.bad(path, "must be 1 to 64 letters, digits, dots, underscores or dashes")
+		k.badf(path, "must be 1 to 64 letters, digits, dots, underscores or dashes")
 	}
 }
 
@@ -126,7 +126,7 @@ func (k *checker) unique(path, kind, value string) {
 	}
 	first, ok := k.first[kind+" "+value]
 	if ok {
-		k.bad(path, "is the same as %s: give it another value or remove one of the two", first)
+		k.badf(path, "is the same as %s: give it another value or remove one of the two", first)
 		return
 	}
 	k.first[kind+" "+value] = path
@@ -134,16 +134,16 @@ func (k *checker) unique(path, kind, value string) {
 
 func (k *checker) name(path, name string) {
 	if strings.TrimSpace(name) == "" || len([]rune(name)) > 64 {
-		k.bad(path, "must be a name of 1 to 64 characters")
+		k.badf(path, "must be a name of 1 to 64 characters")
 	}
 }
 
 func (k *checker) secret(path string, s Secret) {
 	switch s.Reveal() {
 	case "":
-		k.bad(path, "must not be empty")
+		k.badf(path, "must not be empty")
 	case Redacted:
-		k.bad(path, "is what config show prints for a secret: put the secret itself here")
+		k.badf(path, "is what config show prints for a secret: put the secret itself here")
 	}
 }
 
@@ -152,7 +152,7 @@ func (k *checker) token(path string, s Secret) {
 	k.secret(path, s)
 	for _, r := range s.Reveal() {
 		if r <= ' ' || r > '~' {
-			k.bad(path, "must be letters, digits and signs of ASCII without spaces, as openssl rand -hex 24 gives")
+			k.badf(path, "must be letters, digits and signs of ASCII without spaces, as openssl rand -hex 24 gives")
 			return
 		}
 	}
@@ -161,19 +161,19 @@ func (k *checker) token(path string, s Secret) {
 
 func (k *checker) oneOf(path, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		k.bad(path, "must be one of %s", strings.Join(allowed, ", "))
+		k.badf(path, "must be one of %s", strings.Join(allowed, ", "))
 	}
 }
 
 func (k *checker) between(path string, value, low, high int) {
 	if value < low || value > high {
-		k.bad(path, "must be from %d to %d", low, high)
+		k.badf(path, "must be from %d to %d", low, high)
 	}
 }
 
 func (k *checker) listen(path, address string) {
 	if _, ok := port(address); !ok {
-		k.bad(path, "must be host:port, as 127.0.0.1:8080; port 0 takes a free one")
+		k.badf(path, "must be host:port, as 127.0.0.1:8080; port 0 takes a free one")
 	}
 }
 
@@ -182,7 +182,7 @@ func (k *checker) servers(path, kind string, addresses []string) {
 	for i, address := range addresses {
 		host, _, _ := net.SplitHostPort(address)
 		if number, ok := port(address); !ok || number == 0 || host == "" {
-			k.bad(at(path, i), "must be host:port, as %s", kind)
+			k.badf(at(path, i), "must be host:port, as %s", kind)
 			continue
 		}
 		k.unique(at(path, i), kind, address)
@@ -200,7 +200,7 @@ func port(address string) (number uint16, ok bool) {
 
 func (k *checker) url(path, text string) {
 	if text != "" && !isURL(text) {
-		k.bad(path, "must be a URL with http or https and a host, as https://gate.example.com")
+		k.badf(path, "must be a URL with http or https and a host, as https://gate.example.com")
 	}
 }
 
@@ -223,6 +223,6 @@ func isHere(host string) bool {
 
 func (k *checker) network(path string, network netip.Prefix) {
 	if network.IsValid() && network != network.Masked() {
-		k.bad(path, "has bits after its length: write %s", network.Masked())
+		k.badf(path, "has bits after its length: write %s", network.Masked())
 	}
 }

@@ -29,7 +29,7 @@ func (k *checker) accountToken(path, account string, t Token) {
 	k.unique(path+".name", "token of "+account, t.Name)
 	k.token(path+".token", t.Token)
 	if len(t.Scopes) == 0 {
-		k.bad(path+".scopes", "must name at least one of read, send, lists, admin")
+		k.badf(path+".scopes", "must name at least one of read, send, lists, admin")
 	}
 	for i, scope := range t.Scopes {
 		k.oneOf(at(path+".scopes", i), scope, ScopeRead, ScopeSend, ScopeLists, ScopeAdmin)
@@ -50,10 +50,10 @@ func (k *checker) channel(path, account string, c *Channel) {
 		k.secret(path+".access_token", c.AccessToken)
 	}
 	if c.DefaultCountry != "" && !isCountry(c.DefaultCountry) {
-		k.bad(path+".default_country", "must be two capital letters of ISO 3166, as GB")
+		k.badf(path+".default_country", "must be two capital letters of ISO 3166, as GB")
 	}
 	if c.MessagesPerSecond <= 0 || c.MessagesPerSecond > maxRate {
-		k.bad(path+".messages_per_second", "must be more than 0 and at most %d", maxRate)
+		k.badf(path+".messages_per_second", "must be more than 0 and at most %d", maxRate)
 	}
 }
 
@@ -79,12 +79,12 @@ func (k *checker) numberIDs(path string, c *Channel) {
 		at := path + "." + id.key
 		switch {
 		case id.value == "" && id.kind == c.Kind && id.key != "waba_id":
-			k.bad(at, "must be given for %s: webhooks name the channel by it", c.Kind)
+			k.badf(at, "must be given for %s: webhooks name the channel by it", c.Kind)
 		case id.value == "":
 		case id.kind != c.Kind:
-			k.bad(at, "belongs to channels of kind %s: remove it", id.kind)
+			k.badf(at, "belongs to channels of kind %s: remove it", id.kind)
 		case !digits.MatchString(id.value):
-			k.bad(at, "must be digits, as Meta shows it")
+			k.badf(at, "must be digits, as Meta shows it")
 		case id.key != "waba_id":
 			k.unique(at, id.key, id.value)
 		}
