@@ -27,6 +27,9 @@ func ID(key chat.Key, idempotency, chance string) string {
 	return key.Message("broadcast/" + idempotency)
 }
 
+// Digest tells a request from any other, and from an altered one under the same Idempotency-Key.
+func Digest(key chat.Key, body []byte) string { return key.Message("request/" + string(body)) }
+
 // Draft plans a request. wrong is what ParseRequest found at fault; with what is found here it becomes one
 // fault.Unprocessable that names every field.
 func (t Terms) Draft(id string, body []byte, r Request, wrong []fault.Field) (Draft, error) {
@@ -43,12 +46,10 @@ func (t Terms) Draft(id string, body []byte, r Request, wrong []fault.Field) (Dr
 		f.say("ends_at", "out_of_range", fmt.Sprintf("must lie in the next %d hours", int(MaxEnd/time.Hour)))
 	}
 	rows, duplicates := t.rows(r, f.say)
-	if len(f.wrong) > 0 {
-		return Draft{}, &fault.Error{
-			Kind: fault.Unprocessable, Code: "invalid_fields", Msg: "Some fields can't be taken as they are.", Fields: f.wrong,
-		}
+	if err := f.err(); err != nil {
+		return Draft{}, err
 	}
-	d := Draft{Ref: Ref{t.Account.ID, id}, Digest: t.Account.Key.Message("request/" + string(body))}
+	d := Draft{Ref: Ref{t.Account.ID, id}, Digest: Digest(t.Account.Key, body)}
 	d.Plan = Plan{
 		Channel: r.Channel, Category: r.Category, Lists: slices.Compact(slices.Sorted(slices.Values(r.Lists))),
 		Message: r.Message, EndsAt: ends.UnixMilli(), Audience: len(rows), Duplicates: duplicates,
@@ -146,7 +147,6 @@ type Accepted struct {
 }
 
 // Accepted gives the answer that the broadcast's creation gives.
-func (d Draft) Accepted() Accepted {
-	b := Broadcast{Plan: d.Plan}
-	return Accepted{ID: d.ID, Status: Planned, Totals: b.Totals(nil)}
+func (p Plan) Accepted(id string) Accepted {
+	return Accepted{ID: id, Status: Planned, Totals: Broadcast{Plan: p}.Totals(nil)}
 }

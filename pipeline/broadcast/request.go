@@ -1,6 +1,7 @@
 package broadcast
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -104,6 +105,16 @@ func (f *form) say(field, code, detail string) {
 	}
 }
 
+// err is the one error about all fields at fault; nil where there are none.
+func (f *form) err() error {
+	if len(f.wrong) == 0 {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Unprocessable, Code: "invalid_fields", Msg: "Some fields can't be taken as they are.", Fields: f.wrong,
+	}
+}
+
 // text reads a text that must be there.
 func (f *form) text(name string) (text string) {
 	raw, there := f.members[name]
@@ -139,8 +150,8 @@ func (f *form) message() Message {
 
 func (f *form) recipient(field string, raw json.RawMessage) (r Recipient) {
 	var given struct {
-		To     any            `json:"to"`
-		Params map[string]any `json:"params"`
+		To     any             `json:"to"`
+		Params json.RawMessage `json:"params"`
 	}
 	if err := json.Unmarshal(raw, &given); err != nil {
 		f.say(field, "invalid", `must be as {"to":"+447700900101","params":{}}`)
@@ -156,18 +167,31 @@ func (f *form) recipient(field string, raw json.RawMessage) (r Recipient) {
 	if len(r.To) > maxGiven {
 		f.say(field+".to", "too_long", fmt.Sprintf("at most %d bytes", maxGiven))
 	}
-	for _, name := range slices.Sorted(maps.Keys(given.Params)) {
-		text, ok := parameter(given.Params[name])
-		switch {
-		case ok && r.Params == nil:
-			r.Params = map[string]string{name: text}
-		case ok:
-			r.Params[name] = text
-		case given.Params[name] != nil: // null: as if it were not there
-			f.say(field+".params."+name, "invalid", "must be a text, a number, true or false")
+	r.Params = f.params(field+".params", given.Params)
+	return r
+}
+
+// params reads an object of parameters; null counts as not there.
+func (f *form) params(field string, raw json.RawMessage) map[string]string {
+	if raw == nil {
+		return nil
+	}
+	var given map[string]any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&given); err != nil {
+		f.say(field, "invalid", `must be an object, as {"name":"Ada"}`)
+		return nil
+	}
+	params := make(map[string]string, len(given))
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if text, ok := parameter(given[name]); ok {
+			params[name] = text
+		} else if given[name] != nil {
+			f.say(field+"."+name, "invalid", "must be a text, a number, true or false")
 		}
 	}
-	return r
+	return params
 }
 
 // parameter writes a parameter's value as it stands in a message.
@@ -175,8 +199,8 @@ func parameter(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
 		return v, true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case json.Number:
+		return v.String(), true
 	case bool:
 		return strconv.FormatBool(v), true
 	}

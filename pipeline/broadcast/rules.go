@@ -122,7 +122,7 @@ func foldCreate(t *shard.Turn, c shard.Command, r Ref, body createBody) error {
 			return err
 		}
 	}
-	return t.Answer(c, shard.Answer{OK: true, Value: Accepted{ID: r.ID, Status: Planned, Totals: b.Totals(nil)}})
+	return t.Answer(c, shard.Answer{OK: true, Value: b.Accepted(r.ID)})
 }
 
 // transitions says what a broadcast may become.
