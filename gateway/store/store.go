@@ -18,9 +18,10 @@ import (
 	"optgate/pipeline/fault"
 )
 
-// Config says where Redis is. Several addresses are the nodes of a Cluster.
+// Config says where Redis is. Several addresses are the nodes of a Cluster or, where a master is named, Sentinels.
 type Config struct {
 	Addresses []string
+	Master    string
 	Username  string
 	Password  string
 	TLS       *tls.Config
@@ -47,7 +48,7 @@ const poolSize = 128
 func Open(cfg Config) *Store {
 	options := func() *redis.UniversalOptions {
 		return &redis.UniversalOptions{
-			Addrs: cfg.Addresses, Username: cfg.Username, Password: cfg.Password, TLSConfig: cfg.TLS,
+			Addrs: cfg.Addresses, MasterName: cfg.Master, Username: cfg.Username, Password: cfg.Password, TLSConfig: cfg.TLS,
 			PoolSize: poolSize, ContextTimeoutEnabled: true,
 			DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
 			MinRetryBackoff: 20 * time.Millisecond, MaxRetryBackoff: 200 * time.Millisecond,

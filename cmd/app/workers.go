@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// crew is what a running program must undo: each step is registered where the thing is born, and all run in reverse.
+type crew struct {
+	log   zerolog.Logger
+	steps []func()
+}
+
+// onStop registers a step.
+func (c *crew) onStop(step func()) { c.steps = append(c.steps, step) }
+
+// stop runs all steps, the last first.
+func (c *crew) stop() {
+	for i := len(c.steps) - 1; i >= 0; i-- {
+		c.steps[i]()
+	}
+	c.steps = nil
+}
+
+// work starts a worker of its own context, which ends when its turn to stop has come, and is waited for then. A worker that
+// ends before is started again: it is one of many, and the others go on.
+func (c *crew) work(name string, run func(ctx context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.supervise(ctx, name, run)
+	}()
+	c.onStop(func() {
+		cancel()
+		<-ended
+	})
+}
+
+const restartPause = time.Second
+
+func (c *crew) supervise(ctx context.Context, name string, run func(ctx context.Context) error) {
+	for ctx.Err() == nil {
+		err := guarded(ctx, run)
+		if ctx.Err() != nil {
+			return
+		}
+		c.log.Error().Str("worker", name).Err(err).Msg("worker ended: starting it again")
+		select {
+		case <-ctx.Done():
+		case <-time.After(restartPause):
+		}
+	}
+}
+
+// guarded turns a panic into an error with its stack.
+func guarded(ctx context.Context, run func(ctx context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return run(ctx)
+}
+
+// roster runs one worker for each partition this process is assigned, through all rebalances: only an assignment without
+// the partition ends its worker, and a partition kept is not begun anew.
+type roster[K comparable] struct {
+	run func(ctx context.Context, key K, holds func(ctx context.Context) error) error
+
+	mu      sync.Mutex
+	running map[K]context.CancelFunc
+	holds   func(ctx context.Context, key K) error
+	changed chan struct{} // closed when the assignment changes
+	all     sync.WaitGroup
+	log     zerolog.Logger
+}
+
+func newRoster[K comparable](log zerolog.Logger, run func(ctx context.Context, key K, holds func(ctx context.Context) error) error) *roster[K] {
+	return &roster[K]{run: run, running: map[K]context.CancelFunc{}, changed: make(chan struct{}), log: log}
+}
+
+// assign makes the workers those of the given partitions. holds says of one whether this process still holds it in the
+// current generation.
+func (r *roster[K]) assign(keys []K, holds func(ctx context.Context, key K) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holds = holds
+	close(r.changed)
+	r.changed = make(chan struct{})
+	wanted := map[K]bool{}
+	for _, key := range keys {
+		wanted[key] = true
+	}
+	for key, cancel := range r.running {
+		if !wanted[key] {
+			cancel()
+			delete(r.running, key)
+		}
+	}
+	for _, key := range keys {
+		if r.running[key] == nil {
+			r.start(key)
+		}
+	}
+}
+
+func (r *roster[K]) start(key K) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.running[key] = cancel
+	r.all.Go(func() {
+		c := crew{log: r.log}
+		c.supervise(ctx, fmt.Sprintf("partition %v", key), func(ctx context.Context) error {
+			return r.run(ctx, key, func(ctx context.Context) error { return r.hold(ctx, key) })
+		})
+	})
+}
+
+// hold returns nil once the current generation has confirmed that the partition is ours. A worker whose partition went to
+// somebody else is cancelled by assign, and its context ends the wait.
+func (r *roster[K]) hold(ctx context.Context, key K) error {
+	for {
+		r.mu.Lock()
+		holds, changed := r.holds, r.changed
+		r.mu.Unlock()
+		err := holds(ctx, key)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends all workers and waits for them.
+func (r *roster[K]) stop() {
+	r.mu.Lock()
+	for key, cancel := range r.running {
+		cancel()
+		delete(r.running, key)
+	}
+	r.mu.Unlock()
+	r.all.Wait()
+}
