@@ -30,6 +30,8 @@ type Config struct {
 	TLS         *tls.Config // nil: plain connections
 	SASL        SASL        // zero: no authentication
 	ClientID    string      // how brokers' logs and quotas name us; "": optgate
+	// Dial makes connections; nil: TCP. TLS and SASL are spoken over what it gives.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Bus speaks to one Kafka. It connects by itself, again and again, for as long as it is open.
@@ -86,9 +88,12 @@ func (b *Bus) connect(mechanism sasl.Mechanism) {
 	for topic := range b.topics {
 		names = append(names, b.name(topic))
 	}
-	tcp := &net.Dialer{Timeout: 2 * time.Second}
+	dial := b.cfg.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 2 * time.Second}).DialContext
+	}
 	b.transport = &kafka.Transport{
-		Dial:        tcp.DialContext,
+		Dial:        dial,
 		DialTimeout: 5 * time.Second,
 		IdleTimeout: time.Minute,
 		MetadataTTL: 5 * time.Second,
@@ -100,7 +105,7 @@ func (b *Bus) connect(mechanism sasl.Mechanism) {
 		Context:        b.ctx,
 	}
 	b.client = &kafka.Client{Addr: b.addr, Timeout: requestTimeout, Transport: b.transport}
-	b.dialer = &kafka.Dialer{ClientID: b.cfg.ClientID, Timeout: 2 * time.Second, TLS: b.cfg.TLS, SASLMechanism: mechanism}
+	b.dialer = &kafka.Dialer{ClientID: b.cfg.ClientID, Timeout: 2 * time.Second, DialFunc: dial, TLS: b.cfg.TLS, SASLMechanism: mechanism}
 }
 
 // Close ends all that the Bus does in the background and waits for it. What is still queued for publishing is dropped, and

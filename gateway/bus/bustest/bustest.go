@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"optgate/gateway/bus"
 	"optgate/pipeline/stream"
@@ -18,16 +19,25 @@ import (
 // Run tries a Kafka. Every test works under a prefix of its own and deletes its topics afterwards, so that runs can share
 // a broker. One copy of each record is enough.
 func Run(t *testing.T, brokers []string) {
+	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
 	for _, test := range []struct {
 		name string
 		run  func(*harness)
 	}{
 		{"CompactedLogsAreReadToTheEnd", compacted}, // first: it makes kfake's cleaner run
 		{"PublishKeepsOrder", publishKeepsOrder},
+		{"RecordsKeepTheirShape", recordsKeepTheirShape},
+		{"CallsShareRequests", callsShareRequests},
+		{"LostAnswersMakeNoRepeats", lostAnswersMakeNoRepeats},
+		{"KafkaAwayIsToldInTime", kafkaAwayIsToldInTime},
+		{"TooMuchQueuedIsRefused", tooMuchQueuedIsRefused},
+		{"ForgottenProducersGoOn", forgottenProducersGoOn},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := &harness{T: t, brokers: brokers, prefix: "test-" + strings.ToLower(rand.Text()[:10]) + "."}
-			h.client = &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: 10 * time.Second}
+			transport := &kafka.Transport{}
+			t.Cleanup(transport.CloseIdleConnections)
+			h.client = &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: 10 * time.Second, Transport: transport}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			h.ctx = ctx
 			t.Cleanup(cancel)
@@ -75,6 +85,20 @@ func (h *harness) must(err error) {
 	h.Helper()
 	if err != nil {
 		h.Fatal(err)
+	}
+}
+
+// eventually asks until it is so.
+func (h *harness) eventually(what string, so func() bool) {
+	h.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-h.ctx.Done():
+			h.Fatalf("it never came true that %s", what)
+		}
 	}
 }
 
