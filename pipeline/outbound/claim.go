@@ -98,13 +98,16 @@ func (r *run) claim(ctx context.Context) error {
 		return fmt.Errorf("claim: %w", err)
 	}
 	r.claimed = time.Now().Round(0)
-	r.cursor = -1 // written again, since old records of it expire
-	return r.appendNext(ctx, []*stream.Record{mark{Kind: markClaim}.record(string(markClaim))})
+	marks := []*stream.Record{mark{Kind: markClaim}.record(string(markClaim))}
+	if r.read >= 0 { // the cursor's last record would expire in a quiet lane
+		marks = append(marks, mark{Kind: markCursor, Offset: r.place()}.record(string(markCursor)))
+	}
+	return r.appendNext(ctx, marks)
 }
 
 // append adds marks to the intents, all of them or, deposed, possibly none.
 func (r *run) append(ctx context.Context, marks []*stream.Record) error {
-	if shard.ClaimDue(r.claimed, r.Intents.Idle()) {
+	if len(marks) > 0 && shard.ClaimDue(r.claimed, r.Intents.Idle()) {
 		if err := r.claim(ctx); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ type run struct {
 
 	claimed time.Time // wall clock
 	next    int64     // offset that the next append to intents must get; -1: not known
-	cursor  int64     // as last written; -1: not since the claim
+	cursor  int64     // as last written; -1: not yet
 	written time.Time // when the cursor was
 
 	read  int64            // offset of the next message to read; -1: not known

@@ -15,8 +15,10 @@ const (
 	Undeclared  = "Channel Not Declared" // until the message's validity ended
 )
 
-// slowed is how long a message waits after Meta found its number too fast.
-const slowed = time.Second
+const (
+	slowed = time.Second           // how long a message waits after Meta found its number too fast
+	stale  = 10 * time.Millisecond // and after the gate's answer was too old
+)
 
 // settle takes in what a call said.
 func (r *run) settle(res result) {
@@ -32,7 +34,7 @@ func (r *run) settle(res result) {
 	case refused:
 		r.refused(it, refusal, res, now)
 	case errors.Is(res.err, ErrStale):
-		r.makeReady(it, true) // nothing has left: its intent stands for the next try
+		r.delay(it, now.Add(stale)) // nothing has left: its intent stands for the next try
 	case errors.Is(res.err, ErrNotSent):
 		q.pause(now, &q.wait)
 		r.again(it)
