@@ -3,7 +3,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -13,6 +15,7 @@ import (
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
+	"optgate/ratelimit"
 )
 
 // Options is all that the API stands on.
@@ -21,12 +24,18 @@ type Options struct {
 	Directory *chat.Directory  // the declared accounts and channels
 	Shards    chat.Shards      // of this installation
 	Publisher stream.Publisher // appends commands
-	Accounts  accounts         // their definitions
-	States    states           // what owners have decided
-	Answers   answers          // to commands
-	Health    httpd.Health     // of the roles that run here
-	Now       func() time.Time // nil: time.Now
-	Log       zerolog.Logger   // one line for each request
+	Accounts  accounts
+	States    states
+	Entries   entries
+	Answers   answers
+	Topics    topics
+	Follow    func(topic stream.Topic, partition int, from int64) Follower
+	Windows   windows
+	Calls     int                     // of a token in a minute, over the whole fleet: 600
+	Metrics   func(w io.Writer) error // writes them in Prometheus's text format
+	Health    httpd.Health            // of the roles that run here
+	Now       func() time.Time        // nil: time.Now
+	Log       zerolog.Logger
 	Broadcast BroadcastOptions // what broadcasts.go needs besides
 }
 
@@ -40,9 +49,33 @@ type states interface {
 	States(ctx context.Context, shard int, keys ...string) ([][]byte, error)
 }
 
+// entries pages through the people on a list. after and next are cursors, "" for the beginning and the end.
+type entries interface {
+	Entries(ctx context.Context, account, list, search, after string, limit int) (page []optout.Listed, next string, err error)
+}
+
 // answers tells what the fold of a command said, once its shard has come past the command's offset; ok is false before.
 type answers interface {
 	Answer(ctx context.Context, shard int, offset int64, command string) (answer *shard.Answer, ok bool, err error)
+}
+
+// topics reads what is kept.
+type topics interface {
+	Partitions(topic stream.Topic) int // 0: there is no such topic
+	Ends(ctx context.Context, topic stream.Topic, partition int) (first, end int64, err error)
+	Read(ctx context.Context, topic stream.Topic, partition int, from, to int64, each func(stream.Record) error) error
+	At(ctx context.Context, topic stream.Topic, partition int, offset int64) (stream.Record, error)
+}
+
+// Follower reads a partition on and on.
+type Follower interface {
+	Next(ctx context.Context) (stream.Round, error)
+	Close()
+}
+
+// windows counts calls.
+type windows interface {
+	Take(ctx context.Context, key string, limit int, period time.Duration) (ratelimit.Decision, error)
 }
 
 // API answers the private listener's requests; its Handle is an httpd.Handler.
@@ -55,6 +88,7 @@ type API struct {
 // New makes an API.
 func New(o Options) *API {
 	a := &API{Options: o}
+	a.Calls = cmp.Or(a.Calls, 600)
 	if a.Now == nil {
 		a.Now = time.Now
 	}

@@ -93,13 +93,6 @@ func undecodable(err error) error {
 	return fault.New(fault.Invalid, "invalid_json", "The body is no JSON object of the documented shape.")
 }
 
-// wrongField is the error about one field.
-func wrongField(kind fault.Kind, field, code, detail string) error {
-	f := fault.New(kind, "invalid_field", "The field %s %s.", field, detail)
-	f.Fields = []fault.Field{{Field: field, Code: code, Detail: detail}}
-	return f
-}
-
 // answer gives a value as JSON.
 func (c *call) answer(status int, value any) error {
 	body, err := json.Marshal(value)

@@ -1,15 +1,27 @@
 package api
 
-// table shows every URL, with who may call it and what answers.
+// table shows every URL, with who may call it and what answers. Every /v1 call is counted against its token's limit.
 func (a *API) table() []route {
 	return []route{
 		{"GET", "/healthz", anyone, a.alive},
 		{"GET", "/readyz", anyone, a.ready},
+		{"GET", "/metrics", anyone, a.showMetrics},
 
 		{"POST", "/v1/broadcasts", send, a.createBroadcast},
 		{"GET", "/v1/broadcasts", read, a.listBroadcasts},
 		{"GET", "/v1/broadcasts/{id}", read, a.showBroadcast},
 		{"GET", "/v1/broadcasts/{id}/report", read, a.reportBroadcast},
 		{"POST", "/v1/messages", send, a.createMessage},
+
+		{"GET", "/v1/optout-lists", read, a.listLists},
+		{"GET", "/v1/optout-lists/{list}", read, a.showList},
+		{"GET", "/v1/optout-lists/{list}/entries", read, a.listEntries},
+		{"POST", "/v1/optout-lists/{list}/entries", lists, a.addEntry},
+		{"DELETE", "/v1/optout-lists/{list}/entries/{id}", lists, a.removeEntry},
+		{"GET", "/v1/why", read, a.why},
+
+		{"GET", "/v1/tail/{topic}", operator, a.tail},
+		{"GET", "/v1/dead", operator, a.listDead},
+		{"GET", "/v1/dead/{partition}/{offset}", operator, a.showDead},
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -11,12 +12,17 @@ import (
 	"optgate/pipeline/fault"
 )
 
+// longest bounds a call, streams aside: what we stand on may be away, and then somebody has to be told.
+const longest = 15 * time.Second
+
 // Handle answers one request.
 func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	c := &call{ctx: ctx, rc: rc, api: a}
-	path := string(rc.Path())
 	rc.Response.Header.Set("Cache-Control", "no-store")
+	path := string(rc.Path())
 	r, params, allowed := a.find(string(rc.Method()), path)
 	c.params = params
 	err := a.admit(c, path, r, allowed)
@@ -33,9 +39,12 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 // admit finds out whose call it is and whether it may be made.
 func (a *API) admit(c *call, path string, r *route, allowed []string) error {
 	if strings.HasPrefix(path, "/v1/") {
-		who, err := a.identify(c.header("Authorization"))
-		if err != nil {
+		who, unknown := a.identify(c.header("Authorization"))
+		if err := a.limit(c, who); err != nil {
 			return err
+		}
+		if unknown != nil {
+			return unknown
 		}
 		c.account, c.token = who.account, who.name
 		if r != nil {
@@ -75,5 +84,15 @@ func (a *API) alive(c *call) error {
 
 func (a *API) ready(c *call) error {
 	a.Health.Ready(c.ctx, c.rc)
+	return nil
+}
+
+func (a *API) showMetrics(c *call) error {
+	var text bytes.Buffer
+	if err := a.Metrics(&text); err != nil {
+		return err
+	}
+	c.rc.SetContentType("text/plain; version=0.0.4; charset=utf-8")
+	c.rc.SetBody(text.Bytes())
 	return nil
 }

@@ -1,0 +1,43 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+
+	"optgate/pipeline/fault"
+)
+
+// wrongField is the error about one field.
+func wrongField(kind fault.Kind, field, code, detail string) error {
+	f := fault.New(kind, "invalid_field", "The field %s %s.", field, detail)
+	f.Fields = []fault.Field{{Field: field, Code: code, Detail: detail}}
+	return f
+}
+
+// wrongFields is the error about all wrong fields of a request; nil if there are none.
+func wrongFields(wrong []fault.Field) error {
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
+		return wrongField(fault.Unprocessable, wrong[0].Field, wrong[0].Code, wrong[0].Detail)
+	}
+	f := fault.New(fault.Unprocessable, "invalid_fields", "%d fields are wrong; errors names them.", len(wrong))
+	f.Fields = wrong
+	return f
+}
+
+// fieldOf says of a field what was wrong with its text.
+func fieldOf(field string, err error) fault.Field {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return fault.Field{Field: field, Code: f.Code, Detail: f.Msg}
+	}
+	return fault.Field{Field: field, Code: "invalid", Detail: "can't be read"}
+}
+
+func unknownChannel(id string) fault.Field {
+	if id == "" {
+		return fault.Field{Field: "channel", Code: "required", Detail: "names the channel that would send"}
+	}
+	return fault.Field{Field: "channel", Code: "unknown_channel", Detail: fmt.Sprintf("%q is no channel of this account", id)}
+}

@@ -1,0 +1,27 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"optgate/pipeline/fault"
+	"optgate/ratelimit"
+)
+
+// limit counts a call of /v1 and tells the caller how many are left. All calls with unknown tokens share one window, so
+// that guessing is slow. Where nobody can count, the call passes: this limit protects ourselves alone.
+func (a *API) limit(c *call, who known) error {
+	ctx, cancel := context.WithTimeout(c.ctx, 250*time.Millisecond)
+	defer cancel()
+	rule := ratelimit.Rule{Limit: a.Calls, Period: time.Minute}
+	d, err := a.Windows.Take(ctx, "api/"+who.account+"/"+who.name, rule.Limit, rule.Period)
+	if err != nil {
+		a.Log.Debug().Err(err).Msg("api call was not counted")
+		d = ratelimit.Decision{Rule: rule, Allowed: true, Remaining: rule.Limit}
+	}
+	d.Headers(c.rc.Response.Header.Set)
+	if !d.Allowed {
+		return fault.New(fault.TooMany, "rate_limited", "%s", ratelimit.Exceeded)
+	}
+	return nil
+}

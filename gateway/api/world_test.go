@@ -1,0 +1,410 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"optgate/gateway/api"
+	"optgate/gateway/httpd"
+	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+	"optgate/ratelimit"
+)
+
+const shards = chat.Shards(2)
+
+// now is the moment of every test.
+var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// world is what the API stands on, in memory: logs, and the states that the rules of consent fold from commands.
+type world struct {
+	mu     sync.Mutex
+	logs   map[stream.Topic][][]stream.Record
+	states []map[string][]byte
+	grown  chan struct{} // closed and replaced when a log grows
+	failed error         // what reading states answers, if anything
+	held   bool          // commands are kept and not decided
+	calls  int           // of windows
+	left   error         // what counting calls answers, if anything
+	log    lockedBuffer
+	url    string
+	client http.Client
+}
+
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// newWorld serves an API on a port of its own. Accounts: acme (channels wa and page) and globex (channel wb).
+func newWorld(t *testing.T, with func(*api.Options)) *world {
+	t.Helper()
+	w := &world{logs: map[stream.Topic][][]stream.Record{}, grown: make(chan struct{})}
+	for range shards {
+		w.states = append(w.states, map[string][]byte{})
+	}
+	for _, topic := range []stream.Topic{stream.Inbound, stream.Commands, stream.Consent, stream.Dead} {
+		w.logs[topic] = make([][]stream.Record, shards)
+	}
+	o := api.Options{
+		Tokens: []api.Token{
+			{Account: "acme", Name: "all", Token: "acme-admin", Scopes: []string{"admin"}},
+			{Account: "acme", Name: "reader", Token: "acme-read", Scopes: []string{"read"}},
+			{Account: "acme", Name: "lister", Token: "acme-lists", Scopes: []string{"read", "lists"}},
+			{Account: "globex", Name: "all", Token: "globex-admin", Scopes: []string{"admin"}},
+			{Account: "nobody", Name: "all", Token: "nobody-admin", Scopes: []string{"admin"}},
+			{Name: "root", Token: "operator"},
+		},
+		Directory: chat.NewDirectory([]string{"acme", "globex"}, []chat.Channel{
+			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
+			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
+		}),
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Answers: w, Topics: w, Windows: w, Follow: w.follow,
+		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
+		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
+		Now:     func() time.Time { return now },
+		Log:     zerolog.New(&w.log).Level(zerolog.DebugLevel),
+	}
+	if with != nil {
+		with(&o)
+	}
+	server, err := httpd.Listen(httpd.Options{Listen: "127.0.0.1:0", Handler: api.New(o).Handle, Log: o.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		w.client.CloseIdleConnections()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	w.url = "http://" + server.Addr()
+	return w
+}
+
+// Logs.
+
+func (w *world) Publish(_ context.Context, records ...*stream.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range records {
+		log := &w.logs[r.Topic][r.Partition]
+		r.Offset, r.Time = int64(len(*log)), now
+		*log = append(*log, *r)
+		if r.Topic == stream.Commands && !w.held {
+			if err := w.fold(*r); err != nil {
+				return err
+			}
+		}
+	}
+	close(w.grown)
+	w.grown = make(chan struct{})
+	return nil
+}
+
+// fold decides a command as its shard's owner would.
+func (w *world) fold(r stream.Record) error {
+	var c shard.Command
+	if err := json.Unmarshal(r.Value, &c); err != nil {
+		return err
+	}
+	rule := optout.Rules()[c.Kind]
+	place := shard.Place{Shards: shards, Shard: r.Partition, Offset: r.Offset}
+	keys, err := rule.Keys(place, c)
+	if err != nil {
+		return err
+	}
+	loaded := map[string][]byte{}
+	for _, k := range keys {
+		loaded[k] = w.states[r.Partition][k]
+	}
+	end := len(w.logs[stream.Consent][r.Partition])
+	turn := shard.NewTurn(place, loaded, func(string) int64 { end++; return int64(end - 1) })
+	if err := rule.Apply(turn, c); err != nil {
+		return err
+	}
+	states, rows, _ := turn.Said()
+	for _, row := range rows {
+		row.Offset = int64(len(w.logs[stream.Consent][r.Partition]))
+		w.logs[stream.Consent][r.Partition] = append(w.logs[stream.Consent][r.Partition], *row)
+	}
+	maps.Copy(w.states[r.Partition], states)
+	return nil
+}
+
+func (w *world) Partitions(topic stream.Topic) int { return len(w.logs[topic]) }
+
+func (w *world) Ends(_ context.Context, topic stream.Topic, partition int) (first, end int64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return 0, int64(len(w.logs[topic][partition])), nil
+}
+
+func (w *world) Read(_ context.Context, topic stream.Topic, partition int, from, to int64, each func(stream.Record) error) error {
+	w.mu.Lock()
+	records := w.logs[topic][partition][from:to]
+	w.mu.Unlock()
+	for _, r := range records {
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) At(_ context.Context, topic stream.Topic, partition int, offset int64) (stream.Record, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if offset >= int64(len(w.logs[topic][partition])) {
+		return stream.Record{}, fmt.Errorf("at %d: %w", offset, stream.ErrTruncated)
+	}
+	return w.logs[topic][partition][offset], nil
+}
+
+type follower struct {
+	w         *world
+	topic     stream.Topic
+	partition int
+	next      int64
+}
+
+func (w *world) follow(topic stream.Topic, partition int, from int64) api.Follower {
+	return &follower{w, topic, partition, from}
+}
+
+func (f *follower) Next(ctx context.Context) (stream.Round, error) {
+	for {
+		f.w.mu.Lock()
+		log, grown := f.w.logs[f.topic][f.partition], f.w.grown
+		f.w.mu.Unlock()
+		if rest := log[f.next:]; len(rest) > 0 {
+			f.next = int64(len(log))
+			return stream.Round{Records: rest}, nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return stream.Round{}, ctx.Err()
+		}
+	}
+}
+
+func (f *follower) Close() {}
+
+// Views.
+
+// key is the pseudonym key of every account here.
+func key(account string) chat.Key { return chat.Key("key of " + account) }
+
+func (w *world) Account(_ context.Context, id string) (optout.Account, error) {
+	if id != "acme" && id != "globex" {
+		return optout.Account{}, fault.New(fault.NotFound, "unknown_account", "There is no account %q.", id)
+	}
+	a := optout.Account{ID: id, Key: key(id), Lists: optout.SystemLists()}
+	if id == "acme" {
+		a.Lists = append(a.Lists, optout.List{ID: "news", Name: "News", Channels: []string{"wa"}, Scope: optout.ScopeAll})
+	}
+	return a, w.failed
+}
+
+func (w *world) States(_ context.Context, at int, keys ...string) ([][]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed != nil {
+		return nil, w.failed
+	}
+	found := make([][]byte, len(keys))
+	for i, k := range keys {
+		found[i] = w.states[at][k]
+	}
+	return found, nil
+}
+
+func (w *world) Answer(_ context.Context, at int, offset int64, command string) (*shard.Answer, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	raw := w.states[at][shard.AnswerKey(command)]
+	if w.held || raw == nil {
+		return nil, !w.held && offset < int64(len(w.logs[stream.Commands][at])), nil
+	}
+	answer := &shard.Answer{}
+	return answer, true, json.Unmarshal(raw, answer)
+}
+
+func (w *world) Entries(_ context.Context, account, list, search, after string, limit int) ([]optout.Listed, string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []optout.Listed
+	for _, states := range w.states {
+		for k, raw := range states {
+			var p optout.Person
+			name, ok := strings.CutPrefix(k, "person/"+account+"/")
+			if !ok || json.Unmarshal(raw, &p) != nil || !strings.Contains(p.ID.Value(), search) {
+				continue
+			}
+			for _, e := range p.Entries {
+				if e.List == list && e.Barred() {
+					all = append(all, optout.Listed{
+						ID: name + "." + e.Channel, Who: p.ID, Channel: e.Channel, Source: e.Source, Since: time.UnixMilli(e.Out),
+					})
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b optout.Listed) int { return strings.Compare(string(a.Who), string(b.Who)) })
+	from := 0
+	if after != "" {
+		from, _ = strconv.Atoi(after) //nolint:errcheck // a cursor of our own
+	}
+	all = all[from:]
+	if len(all) > limit {
+		return all[:limit], strconv.Itoa(from + limit), nil
+	}
+	return all, "", nil
+}
+
+// Take lets 600 calls in.
+func (w *world) Take(_ context.Context, key string, limit int, period time.Duration) (ratelimit.Decision, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := ratelimit.Decision{Rule: ratelimit.Rule{Limit: limit, Period: period}}
+	if w.left != nil {
+		return d, w.left
+	}
+	w.calls++
+	d.Allowed, d.Remaining, d.Reset = w.calls <= limit, max(0, limit-w.calls), 30*time.Second
+	if key == "" {
+		return d, errors.New("a window without a name")
+	}
+	return d, nil
+}
+
+// A caller.
+
+// reply is an answer of the API.
+type reply struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call makes one call; body is JSON, or "".
+func (w *world) call(t *testing.T, token, method, path, body string, headers ...string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it is read to its end
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{t, resp.StatusCode, resp.Header, text}
+}
+
+// is checks status and problem code; "" where it is no problem.
+func (r reply) is(status int, code string) reply {
+	r.t.Helper()
+	var p struct {
+		Code   string `json:"code"`
+		Status int    `json:"status"`
+	}
+	kind := "application/problem+json"
+	if code != "" && (json.Unmarshal(r.body, &p) != nil || r.header.Get("Content-Type") != kind || p.Status != status) {
+		r.t.Errorf("no problem: %s %s", r.header.Get("Content-Type"), r.body)
+	}
+	if r.status != status || p.Code != code {
+		r.t.Errorf("%d %q, not %d %q: %s", r.status, p.Code, status, code, r.body)
+	}
+	return r
+}
+
+// into reads the answer.
+func (r reply) into(v any) {
+	r.t.Helper()
+	if err := json.Unmarshal(r.body, v); err != nil {
+		r.t.Fatalf("%d %s: %v", r.status, r.body, err)
+	}
+}
+
+// fields gives the fields that a problem names.
+func (r reply) fields() (names []string) {
+	r.t.Helper()
+	var p struct {
+		Errors []fault.Field `json:"errors"`
+	}
+	r.into(&p)
+	for _, f := range p.Errors {
+		names = append(names, f.Field+" "+f.Code)
+	}
+	return names
+}
+
+// stop opts a person out as a message would.
+func (w *world) stop(t *testing.T, account string, at time.Time, who ...chat.Identifier) {
+	t.Helper()
+	w.say(t, account, true, at, who...)
+}
+
+func (w *world) say(t *testing.T, account string, out bool, at time.Time, who ...chat.Identifier) {
+	t.Helper()
+	channel := map[string]string{"acme": "wa", "globex": "wb"}[account]
+	change := optout.Change{Out: out, Linked: len(who) > 1, Marks: []optout.Mark{{
+		List: "default", Channel: channel, At: at.UnixMilli(), Source: optout.SourceMessage, Rule: "stop",
+	}}}
+	for _, id := range who {
+		change.Who = append(change.Who, optout.Ref{ID: id, P: key(account).Pseudonym(id)})
+	}
+	records, err := change.Records(shards, fmt.Sprint(who, at, out), account, at.UnixMilli())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Publish(t.Context(), records...); err != nil {
+		t.Fatal(err)
+	}
+}
