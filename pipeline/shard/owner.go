@@ -209,7 +209,8 @@ func (o *Owner) tell(ctx context.Context, b *batch) error {
 // append adds the rows that the ledger lacks.
 func (o *Owner) append(ctx context.Context, rows []*stream.Record) error {
 	missing := slices.DeleteFunc(slices.Clone(rows), func(r *stream.Record) bool {
-		_, there := o.done[r.Header(headerCause)]
+		at, there := o.done[r.Header(headerCause)]
+		r.Offset = at
 		return there
 	})
 	if len(missing) == 0 {
