@@ -42,6 +42,7 @@ type world struct {
 	gate  func(q gate.Question) gate.Answer
 	lane  func(m chat.Outbound) chat.Status // "": keeps it
 	speed time.Duration                     // of the lanes: from a message to its fact
+	idle  time.Duration                     // between rounds that bring nothing
 
 	folded int64
 	lost   bool // no position
@@ -51,7 +52,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, decider: newDecider(), more: make(chan struct{}), seen: map[string]bool{}, lost: true,
-		rows: map[broadcast.Ref]map[int]chat.Fact{}, speed: 10 * time.Millisecond,
+		rows: map[broadcast.Ref]map[int]chat.Fact{}, speed: 10 * time.Millisecond, idle: 250 * time.Millisecond,
 		gate: func(gate.Question) gate.Answer { return gate.Answer{Verdict: gate.Go} },
 		lane: func(chat.Outbound) chat.Status { return chat.Sent },
 	}
@@ -240,7 +241,7 @@ type follower struct {
 func (f *follower) Close() {}
 
 func (f *follower) Next(ctx context.Context) (stream.Round, error) {
-	idle := time.NewTimer(250 * time.Millisecond)
+	idle := time.NewTimer(f.w.idle)
 	defer idle.Stop()
 	for waited := false; ; {
 		f.w.mu.Lock()
