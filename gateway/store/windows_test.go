@@ -2,9 +2,11 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,25 +20,23 @@ import (
 	"optgate/ratelimit"
 )
 
-// eachRedis runs a test on the Redis inside the process and, where OPTGATE_TEST_REDIS names one, on a real one.
+// eachRedis runs a test on the Redis inside the process and, where OPTGATE_TEST_REDIS and OPTGATE_TEST_REDIS_CLUSTER name
+// them, on a real one and a real Cluster.
 func eachRedis(t *testing.T, test func(t *testing.T, s *store.Store, wipe func())) {
-	run := func(name, address string) {
+	run := func(name string, addresses ...string) {
 		t.Run(name, func(t *testing.T) {
-			client := redis.NewClient(&redis.Options{Addr: address})
-			s := store.Open(store.Config{Addresses: []string{address}, Prefix: "windowstest.", Shards: 2})
-			wipe := func() {
-				if err := client.FlushAll(t.Context()).Err(); err != nil {
-					t.Fatal(err)
-				}
-			}
+			client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: addresses})
+			s := store.Open(store.Config{Addresses: addresses, Prefix: "windowstest.", Shards: 8})
 			t.Cleanup(func() {
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
-				if err := client.Close(); err != nil {
+				if err := errors.Join(s.Close(), client.Close()); err != nil {
 					t.Error(err)
 				}
 			})
+			wipe := func() {
+				if err := flush(t.Context(), client); err != nil {
+					t.Fatal(err)
+				}
+			}
 			wipe()
 			test(t, s, wipe)
 		})
@@ -45,6 +45,16 @@ func eachRedis(t *testing.T, test func(t *testing.T, s *store.Store, wipe func()
 	if address := os.Getenv("OPTGATE_TEST_REDIS"); address != "" {
 		run("real", address)
 	}
+	if addresses := os.Getenv("OPTGATE_TEST_REDIS_CLUSTER"); addresses != "" {
+		run("cluster", strings.Split(addresses, ",")...)
+	}
+}
+
+func flush(ctx context.Context, client redis.UniversalClient) error {
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() })
+	}
+	return client.FlushAll(ctx).Err()
 }
 
 func mustTake(t *testing.T, w *store.Windows, key string, limit int, period time.Duration) ratelimit.Decision {
