@@ -199,7 +199,7 @@ func TestCommandsOfAnotherShardOrOfNothingAreRefused(t *testing.T) {
 
 // Commands that are repeated and overtake each other make the same broadcast, as long as all arrive.
 func TestOrderAndRepeatsOfPagesDoNotMatter(t *testing.T) {
-	_, pages, create := commands(t, asked(numbered(1001)...))
+	_, pages, create := commands(t, asked(numbered(501)...))
 	want := newDecider()
 	for _, c := range append(slices.Clone(pages), create) {
 		must(t, want.fold(c))

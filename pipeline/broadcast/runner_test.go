@@ -235,7 +235,6 @@ func TestWhatIsNotSentByTheEndExpires(t *testing.T) {
 func TestAFinishedBroadcastCountsReceiptsAndIsForgottenADayLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.idle = time.Minute
 		ref := w.plan(people(2600)) // six pages, forgotten in two steps
 		defer w.run()()
 		status, _ := w.after(10*time.Second, ref)
@@ -243,6 +242,7 @@ func TestAFinishedBroadcastCountsReceiptsAndIsForgottenADayLater(t *testing.T) {
 			t.Fatal(status)
 		}
 		w.mu.Lock()
+		w.idle = time.Minute
 		for _, f := range []struct {
 			id     string
 			row    int

@@ -241,7 +241,9 @@ type follower struct {
 func (f *follower) Close() {}
 
 func (f *follower) Next(ctx context.Context) (stream.Round, error) {
+	f.w.mu.Lock()
 	idle := time.NewTimer(f.w.idle)
+	f.w.mu.Unlock()
 	defer idle.Stop()
 	for waited := false; ; {
 		f.w.mu.Lock()
