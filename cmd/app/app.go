@@ -4,10 +4,17 @@ package app
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
 	"optgate/configs"
+	"optgate/gateway/bus"
+	"optgate/gateway/meta"
+	"optgate/gateway/metrics"
+	"optgate/gateway/store"
+	"optgate/pipeline/chat"
 )
 
 // Options are what a program is made of.
@@ -21,14 +28,105 @@ type Options struct {
 type App struct {
 	Public  string // host:port of the public listener as it was bound; "" where no role needs it
 	Private string // host:port of the private one
-	crew    crew
+
+	config    configs.Config
+	log       zerolog.Logger
+	crew      crew
+	shards    chat.Shards
+	directory *chat.Directory
+	metrics   *metrics.Metrics
+	bus       *bus.Bus
+	store     *store.Store
+	graph     *meta.Graph
+	owners    *roster[int]
+	watch     watch
+	unsound   atomic.Pointer[error] // why nothing may be kept, decided or sent; nil: all is well
 }
 
-// Start boots a gateway and returns when it can serve, or an error that says what to do. ctx bounds the start alone.
+// Start boots a gateway and returns when it can serve, or an error that says what to do. ctx bounds the start alone. While
+// Kafka or Redis are away, or what they hold doesn't fit together, it waits: its listeners answer and say that it is not
+// ready, and why.
 func Start(ctx context.Context, o Options) (*App, error) {
-	a := &App{crew: crew{log: o.Log}}
+	a := &App{
+		config: o.Config, log: o.Log, crew: crew{log: o.Log}, shards: chat.Shards(o.Config.Shards),
+		directory: directory(o.Config), metrics: metrics.New(o.Version),
+	}
+	a.owners = a.newOwners()
+	a.fail(errStarting)
+	if err := a.start(ctx); err != nil {
+		a.Stop()
+		return nil, err
+	}
 	return a, nil
 }
 
+// start is the whole wiring, from what stands on nothing to what stands on everything. Each part registers its own end.
+func (a *App) start(ctx context.Context) error {
+	if err := a.openServers(); err != nil { // Kafka and Redis, or their embedded kinds
+		return err
+	}
+	if err := a.listen(); err != nil { // from now on /readyz tells why we are not ready
+		return err
+	}
+	if err := a.settle(ctx); err != nil { // one installation, sound and ours
+		return err
+	}
+	a.graph = meta.NewGraph(a.config.Meta.GraphURL, a.tokens())
+	a.crew.onStop(a.graph.Close)
+	a.watchOver()
+	if a.plays(configs.RolePipeline) {
+		a.own()    // shards and their broadcasts
+		a.handle() // what ingress kept
+	}
+	if a.plays(configs.RoleSender) {
+		a.send() // lanes
+	}
+	if a.plays(configs.RolePipeline) || a.plays(configs.RoleConsole) {
+		if err := a.declare(ctx); err != nil { // what the configuration says of accounts
+			return err
+		}
+	}
+	a.sound()
+	return a.await(ctx)
+}
+
 // Stop drains and ends everything, the last started first. It returns when nothing runs any more.
-func (a *App) Stop() { a.crew.stop() }
+func (a *App) Stop() {
+	a.fail(errStopping)
+	a.crew.stop()
+}
+
+func (a *App) plays(role string) bool { return slices.Contains(a.config.Roles, role) }
+
+// directory gives the declared channels.
+func directory(c configs.Config) *chat.Directory {
+	var accounts []string
+	var channels []chat.Channel
+	for _, account := range c.Accounts {
+		accounts = append(accounts, account.ID)
+		for _, channel := range account.Channels {
+			channels = append(channels, chat.Channel{
+				Account: account.ID, ID: channel.ID, Kind: channel.Kind, NumberID: channel.NumberID(),
+				DefaultCountry: channel.DefaultCountry, Rate: channel.MessagesPerSecond,
+			})
+		}
+	}
+	return chat.NewDirectory(accounts, channels)
+}
+
+// tokens gives what Graph is called with for a channel.
+func (a *App) tokens() meta.Tokens {
+	type access struct{ number, token string }
+	known := map[[2]string]access{}
+	for _, account := range a.config.Accounts {
+		for _, channel := range account.Channels {
+			if !channel.AccessToken.Empty() {
+				known[[2]string{account.ID, channel.ID}] = access{channel.NumberID(), channel.AccessToken.Reveal()}
+			}
+		}
+	}
+	return func(account, channel string) (numberID, token string, ok bool) {
+		c, ok := known[[2]string{account, channel}]
+		return c.number, c.token, ok
+	}
+}

@@ -141,7 +141,20 @@ func (r *roster[K]) hold(ctx context.Context, key K) error {
 	}
 }
 
-// stop ends all workers and waits for them.
+// keys gives the partitions that this process is assigned; none of a nil roster.
+func (r *roster[K]) keys() (keys []K) {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.running {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// stop ends all workers and waits for them. Nothing is assigned to it afterwards.
 func (r *roster[K]) stop() {
 	r.mu.Lock()
 	for key, cancel := range r.running {

@@ -29,18 +29,9 @@ func (s *Store) States(ctx context.Context, shardNumber int, keys ...string) ([]
 	return values(read.Val()), nil
 }
 
-// Ready tells which shards are certain at this moment.
-func (s *Store) Ready(ctx context.Context) (ready int) {
-	all := make([]int, s.shards)
-	for i := range all {
-		all[i] = i
-	}
-	for _, certain := range s.sandwich(ctx, all, func(redis.Pipeliner) {}) {
-		if certain {
-			ready++
-		}
-	}
-	return ready
+// Certain tells of each of the given shards whether it can be relied on at this moment.
+func (s *Store) Certain(ctx context.Context, shards []int) map[int]bool {
+	return s.sandwich(ctx, shards, func(redis.Pipeliner) {})
 }
 
 // cacheTime is how long an account's lists may be kept in memory.

@@ -1,9 +1,22 @@
 package shard
 
-import "optgate/pipeline/chat"
+import (
+	"maps"
+
+	"optgate/pipeline/chat"
+)
 
 // Rules is all that the shards decide by: a Fold for each kind of command.
 type Rules map[string]Fold
+
+// Join gives the rules of several rooms as one; each kind of command belongs to one room.
+func Join(rooms ...Rules) Rules {
+	all := Rules{}
+	for _, rules := range rooms {
+		maps.Copy(all, rules)
+	}
+	return all
+}
 
 // Fold decides one kind of command.
 type Fold struct {

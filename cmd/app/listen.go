@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"optgate/configs"
+	"optgate/gateway/api"
+	"optgate/gateway/httpd"
+	"optgate/gateway/ingress"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/stream"
+	"optgate/ratelimit"
+)
+
+// listen opens the listeners, the private one first: whoever is told of webhooks can already see what becomes of them.
+func (a *App) listen() error {
+	health := a.health()
+	private := api.New(api.Options{
+		Tokens: a.apiTokens(), Directory: a.directory, Shards: a.shards, Publisher: soundly{a}, Accounts: a.store, States: a.store,
+		Entries: a.store, Answers: a.store, Topics: a.bus, Windows: a.store.Windows(ratelimit.StartAfresh), Calls: a.config.Limits.APIPerMinute,
+		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
+			return a.bus.Follow(topic, partition, from)
+		},
+		Metrics: a.metrics.Write, Health: health, Log: a.log,
+		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Outcomes: a.bus, Gate: a.store},
+	})
+	server, err := httpd.Listen(httpd.Options{
+		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.Private = server.Addr()
+	a.crew.work("private listener", server.Run)
+	if !a.plays(configs.RoleIngress) {
+		return nil
+	}
+	public := ingress.New(ingress.Options{
+		Apps: a.apps(), Publisher: soundly{a}, Metrics: a.metrics, Health: health, MaxBody: a.config.Limits.WebhookBytes, Log: a.log})
+	server, err = httpd.Listen(httpd.Options{
+		Key: "public.listen", Listen: a.config.Public.Listen, Handler: public.Handle, Admit: public.Admit, Refused: public.Refused,
+		Requests: a.config.Limits.WebhooksAtOnce, Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.Public = server.Addr()
+	a.crew.work("public listener", server.Run)
+	return nil
+}
+
+// soundly publishes only while all is well: what Kafka would take in another state might be in nobody's view.
+type soundly struct{ a *App }
+
+func (s soundly) Publish(ctx context.Context, records ...*stream.Record) error {
+	if err := s.a.trouble(); err != nil {
+		return err
+	}
+	return s.a.bus.Publish(ctx, records...)
+}
+
+func (a *App) apps() []ingress.App {
+	apps := make([]ingress.App, 0, len(a.config.Meta.Apps))
+	for _, app := range a.config.Meta.Apps {
+		one := ingress.App{ID: app.ID, VerifyToken: app.VerifyToken.Reveal()}
+		for _, secret := range app.Secrets {
+			one.Secrets = append(one.Secrets, []byte(secret.Reveal()))
+		}
+		apps = append(apps, one)
+	}
+	return apps
+}
+
+// apiTokens gives who may call the API; nobody where it is not this process's role.
+func (a *App) apiTokens() (tokens []api.Token) {
+	if !a.plays(configs.RoleConsole) {
+		return nil
+	}
+	for _, account := range a.config.Accounts {
+		for _, t := range account.Tokens {
+			tokens = append(tokens, api.Token{Account: account.ID, Name: t.Name, Token: t.Token.Reveal(), Scopes: t.Scopes})
+		}
+	}
+	for _, t := range a.config.Operator.Tokens {
+		tokens = append(tokens, api.Token{Name: t.Name, Token: t.Token.Reveal()})
+	}
+	return tokens
+}
+
+// health says of each role that runs here whether it can work.
+func (a *App) health() (roles httpd.Health) {
+	ready := map[string]func(ctx context.Context) error{
+		configs.RoleIngress:  func(context.Context) error { return a.watch.kafka() },
+		configs.RolePipeline: a.ownedAreCertain,
+		configs.RoleSender:   a.allAreCertain,
+		configs.RoleConsole:  a.allAreCertain,
+	}
+	for _, role := range a.config.Roles {
+		roles = append(roles, httpd.Role{Name: role, Ready: func(ctx context.Context) error {
+			if err := a.trouble(); err != nil {
+				return err
+			}
+			return ready[role](ctx)
+		}})
+	}
+	return roles
+}
+
+func (a *App) ownedAreCertain(ctx context.Context) error {
+	return a.certain(ctx, a.owners.keys())
+}
+
+func (a *App) allAreCertain(ctx context.Context) error { return a.certain(ctx, a.allShards()) }
+
+func (a *App) allShards() []int {
+	all := make([]int, a.shards)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+func (a *App) certain(ctx context.Context, shards []int) error {
+	missing := 0
+	for _, certain := range a.store.Certain(ctx, shards) {
+		if !certain {
+			missing++
+		}
+	}
+	if missing > 0 {
+		return fault.New(fault.NotCertain, "not_certain", "%d of %d shards are not up to date.", missing, len(shards))
+	}
+	return nil
+}
+
+const awaitEvery = 20 * time.Millisecond
+
+// await waits until every role that runs here is ready.
+func (a *App) await(ctx context.Context) error {
+	for _, role := range a.health() {
+		for {
+			err := role.Ready(ctx)
+			if err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(awaitEvery):
+			}
+		}
+	}
+	return nil
+}

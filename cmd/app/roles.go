@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"optgate/gateway/bus"
+	"optgate/gateway/meta"
+	"optgate/pipeline/broadcast"
+	"optgate/pipeline/chat"
+	"optgate/pipeline/inbound"
+	"optgate/pipeline/optout"
+	"optgate/pipeline/outbound"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+	"optgate/ratelimit"
+)
+
+// The groups, and the names that owned partitions are claimed under. What is claimed under another name is another thing to
+// Kafka, so these can't be changed.
+const (
+	groupInbound = "inbound"
+	groupOwners  = "owners"
+	groupLanes   = "lanes"
+
+	claimShard = "shard"
+	claimLane  = "lane."
+)
+
+// newOwners makes the roster of shards; nothing is owned yet.
+func (a *App) newOwners() *roster[int] {
+	rules := shard.Join(optout.Rules(), broadcast.Rules())
+	return newRoster(a.log, func(ctx context.Context, s int, holds func(context.Context) error) error {
+		runner := a.runner(s)
+		beside := crew{log: a.log}
+		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
+		defer beside.stop()
+		o := &shard.Owner{
+			Shards: a.shards, Shard: s, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
+			Follow: func(from int64) shard.Follower { return a.bus.Follow(stream.Commands, s, from) },
+			Holds:  holds, Decided: a.count, Logger: a.log,
+		}
+		return o.Run(ctx)
+	})
+}
+
+// own owns shards: all of them where Kafka is embedded, since nobody else could, else those that the group assigns.
+func (a *App) own() {
+	a.crew.onStop(a.owners.stop)
+	if a.config.Kafka.Embedded() {
+		a.owners.assign(a.allShards(), func(context.Context, int) error { return nil })
+		return
+	}
+	a.crew.work("group of owners", func(ctx context.Context) error {
+		return a.bus.Assign(ctx, groupOwners, []stream.Topic{stream.Commands}, func(now bus.Assignment) {
+			a.owners.assign(now.Partitions[stream.Commands], func(ctx context.Context, s int) error {
+				return now.Holds(ctx, stream.Commands, s)
+			})
+		})
+	})
+}
+
+// runner runs the broadcasts of a shard, beside its owner.
+func (a *App) runner(s int) *broadcast.Runner {
+	return &broadcast.Runner{
+		Shards: a.shards, Shard: s, States: a.store, Report: a.store, Gate: a.store, Reader: a.bus, Publisher: a.bus,
+		Follow:    func(from int64) shard.Follower { return a.bus.Follow(stream.Outcomes, s, from) },
+		Directory: a.directory, Metrics: a.metrics, Logger: a.log,
+	}
+}
+
+// count counts opt-outs, once each has been decided.
+func (a *App) count(rows []*stream.Record) {
+	for _, r := range rows {
+		var row optout.Row
+		if json.Unmarshal(r.Value, &row) == nil && row.To == optout.StandingOut {
+			a.metrics.Optout(row.List, row.Source)
+		}
+	}
+}
+
+// handle works off what ingress kept.
+func (a *App) handle() {
+	handler := &inbound.Handler{
+		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Words: a.store,
+		Publisher: a.bus, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
+	}
+	a.crew.work("inbound", func(ctx context.Context) error {
+		return a.bus.Consume(ctx, groupInbound, stream.Inbound, handler.Handle)
+	})
+}
+
+// lane names one partition of one kind of lane.
+type lane struct {
+	kind      outbound.Kind
+	partition int
+}
+
+// send owns lanes, as own owns shards.
+func (a *App) send() {
+	pace := ratelimit.NewPace(a.store)
+	lanes := newRoster(a.log, func(ctx context.Context, at lane, holds func(context.Context) error) error {
+		l := &outbound.Lane{
+			Kind: at.kind, Partition: at.partition, Shards: a.shards, Intents: a.bus.Own(claimLane+string(at.kind)+".", at.partition),
+			Reader: a.bus, Follow: func(from int64) shard.Follower { return a.bus.Follow(at.kind.Messages(), at.partition, from) },
+			Holds: holds, Gate: a.store, Caller: a.graph, Publisher: a.bus, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
+			OptedOut: func(m chat.Outbound, when time.Time) (*stream.Record, error) {
+				return optout.StoppedAtMeta(a.shards, m, when)
+			},
+			Log: a.log, Metrics: a.metrics,
+		}
+		return l.Run(ctx)
+	})
+	a.crew.onStop(lanes.stop)
+	if a.config.Kafka.Embedded() {
+		var all []lane
+		for p := range a.shards.Lanes() {
+			all = append(all, lane{outbound.Replies, p}, lane{outbound.Bulk, p})
+		}
+		lanes.assign(all, func(context.Context, lane) error { return nil })
+		return
+	}
+	a.crew.work("group of lanes", func(ctx context.Context) error {
+		topics := []stream.Topic{stream.OutboundReplies, stream.OutboundBulk}
+		return a.bus.Assign(ctx, groupLanes, topics, func(now bus.Assignment) {
+			var mine []lane
+			for _, kind := range []outbound.Kind{outbound.Replies, outbound.Bulk} {
+				for _, p := range now.Partitions[kind.Messages()] {
+					mine = append(mine, lane{kind, p})
+				}
+			}
+			lanes.assign(mine, func(ctx context.Context, l lane) error { return now.Holds(ctx, l.kind.Messages(), l.partition) })
+		})
+	})
+}
+
+// declare tells the shards what the configuration says of accounts, and waits until they know.
+func (a *App) declare(ctx context.Context) error {
+	for _, account := range a.config.Accounts {
+		var channels []optout.DeclaredChannel
+		for _, c := range account.Channels {
+			channels = append(channels, optout.DeclaredChannel{ID: c.ID, Number: c.Number})
+		}
+		id := "declare/" + account.ID + "/" + rand.Text()
+		record, err := optout.NewAccount(a.shards, id, account.ID, time.Now().UnixMilli(), chat.Key(rand.Text()), channels)
+		if err != nil {
+			return err
+		}
+		if err := a.bus.Publish(ctx, record); err != nil {
+			return fmt.Errorf("declare account %s: %w", account.ID, err)
+		}
+		for {
+			_, decided, err := a.store.Answer(ctx, record.Partition, record.Offset, id)
+			if decided && err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("declare account %s: no owner has decided it: %w", account.ID, ctx.Err())
+			case <-time.After(awaitEvery):
+			}
+		}
+	}
+	return nil
+}
