@@ -29,7 +29,7 @@ func (f found) decodeMessage(in *chat.Inbound, m object) error {
 	if in.Texts, ok = textsOf(messageType(content), content); !ok {
 		return unreadable("message of type text holds no text")
 	}
-	in.Acts = typed(in.Type) && !quoted(m) && !quoted(content) && m.text("group_id") == "" &&
+	in.Acts = typed(in.Type) && !forwarded(m) && !forwarded(content) && m.text("group_id") == "" &&
 		m.object("history_context") == nil && !silent(in.Field) && !f.ownNumber(m.text("from"))
 	return nil
 }
@@ -92,8 +92,8 @@ func typed(kind string) bool {
 	return true
 }
 
-// quoted says whether a message was forwarded: its words are somebody else's.
-func quoted(m object) bool {
+// forwarded says whether a message was forwarded: its words are somebody else's.
+func forwarded(m object) bool {
 	context := m.object("context")
 	return isTrue(context.get("forwarded")) || isTrue(context.get("frequently_forwarded"))
 }

@@ -120,7 +120,11 @@ func (w *who) complete(contacts [][]byte) {
 	for _, raw := range contacts {
 		c := members(raw)
 		var person who
-		person.number(c.text("wa_id"))
+		if id := c.text("wa_id"); len(w.phones) > 0 && w.phones[0].given == id { // by far the most often; phones are slow to read
+			person.phones = w.phones[:1:1]
+		} else {
+			person.number(id)
+		}
 		person.user(c.text("user_id"))
 		person.parent(c.text("parent_user_id"))
 		same := slices.ContainsFunc(person.all(), func(s shown) bool { return w.has(s.id) })
