@@ -26,7 +26,7 @@ func example(t *testing.T, file string) string {
 	return regexp.MustCompile(`(?m)^#\|`).ReplaceAllString(string(text), "")
 }
 
-func TestTheSampleFilesLoad(t *testing.T) {
+func TestDocsSamplesLoad(t *testing.T) {
 	for file, embedded := range map[string]bool{"embedded.yaml": true, "production.yaml": false} {
 		c, err := configs.Load(configs.Sources{File: filepath.Join("deploy", file)})
 		if err != nil {
@@ -44,7 +44,7 @@ func TestTheSampleFilesLoad(t *testing.T) {
 	}
 }
 
-func TestTheSampleOfProductionNamesEveryKey(t *testing.T) {
+func TestDocsProductionNamesEveryKey(t *testing.T) {
 	var tree map[string]any
 	if err := yaml.Unmarshal([]byte(example(t, "production.yaml")), &tree); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func missing(t *testing.T, path string, group reflect.Type, samples []any) {
 	}
 }
 
-func TestComposeGivesWhatProductionLeavesOut(t *testing.T) {
+func TestDocsComposeGivesWhatProductionLeavesOut(t *testing.T) {
 	text, err := os.ReadFile("deploy/compose.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestComposeGivesWhatProductionLeavesOut(t *testing.T) {
 	}
 }
 
-func TestEveryKeyIsDocumented(t *testing.T) {
+func TestDocsEveryKeyHasAComment(t *testing.T) {
 	for _, file := range []string{"config.go", "account.go", "servers.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {

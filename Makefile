@@ -1,0 +1,66 @@
+# make alone lists what it can do. Go and make are enough for build, run, demo and test.
+
+LINT_VERSION := v2.15.0
+LINT         := .tools/bin/golangci-lint-$(LINT_VERSION)
+
+# The race detector needs a C compiler.
+race = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >/dev/null && echo -race)
+
+.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench fuzz clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/optgate, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/optgate
+
+run: build ## try the gateway out, with a simulated Meta beside it; Ctrl-C ends it
+	bin/optgate run
+
+demo: build ## watch it keep its promises through a kill -9, in under a minute
+	bin/optgate demo
+
+test: ## run all tests on embedded parts, with the race detector where there is a C compiler
+	@$(if $(race),,echo "NO RACE DETECTOR: it needs a C compiler, and there is none. Install gcc to have it.")
+	go test $(race) ./...
+
+test-real: ## run the suites of bus, store and program against a real Kafka and a real Redis
+	bench/real/test.sh
+
+check: fmt-check vet lint docs ## format, vet, lint and the documents that are tested
+
+fmt-check:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "make fmt would change:"; echo "$$unformatted"; exit 1; }
+
+vet:
+	go vet ./...
+
+lint: $(LINT) ## run the pinned golangci-lint, installed by Go into .tools
+	$(LINT) run
+
+docs:
+	go test -count=1 -run '^TestDocs' ./configs ./cmd/app
+
+$(LINT):
+	GOBIN=$(CURDIR)/.tools/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv .tools/bin/golangci-lint $@
+
+fmt: ## format all Go files
+	gofmt -w .
+
+bench: ## run the benchmarks beside the code
+	go test -run '^$$' -bench . -benchmem ./...
+
+FUZZ_TIME := 20s
+
+fuzz: ## give every parser of outside bytes some time with odd inputs; FUZZ_TIME=20s each
+	@go list ./... | while read -r package; do \
+		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "$$package" || exit 1; \
+		done || exit 1; \
+	done
+
+clean: ## remove what was built; data and tools stay
+	rm -rf bin
