@@ -28,6 +28,7 @@ type Assignment struct {
 // generation, one call at a time, and should return soon: what it was given before holds until then. The error is ctx's.
 func (b *Bus) Assign(ctx context.Context, group string, topics []stream.Topic, change func(Assignment)) error {
 	h := &holdings{b: b}
+	defer h.set(nil, nil)
 	err := b.member(ctx, group, topics, func(g *kafka.Generation) {
 		partitions := map[stream.Topic][]int{}
 		for _, topic := range topics {

@@ -128,8 +128,8 @@ var (
 // name gives a topic's full name.
 func (b *Bus) name(topic stream.Topic) string { return b.cfg.Prefix + string(topic) }
 
-// partitions gives the number of partitions of a topic.
-func (b *Bus) partitions(topic stream.Topic) int { return b.topics[topic].partitions }
+// Partitions gives the number of partitions of a topic; 0: there is no such topic.
+func (b *Bus) Partitions(topic stream.Topic) int { return b.topics[topic].partitions }
 
 // short gives a topic by its full name.
 func (b *Bus) short(name string) stream.Topic {

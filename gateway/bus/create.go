@@ -49,7 +49,7 @@ func (b *Bus) young(ctx context.Context, missing map[stream.Topic]bool) bool {
 		if missing[topic] {
 			continue
 		}
-		for p := range b.partitions(topic) {
+		for p := range b.Partitions(topic) {
 			if _, end, err := b.Ends(ctx, topic, p); err != nil || end > 0 {
 				return false
 			}
@@ -117,6 +117,15 @@ func (b *Bus) checkSettings(ctx context.Context) error {
 		return fmt.Errorf("topics: %w", err)
 	}
 	resources := []kafka.DescribeConfigRequestResource{}
+	for _, t := range metadata.Topics {
+		s, ours := b.topics[b.short(t.Name)]
+		if !ours || t.Error != nil {
+			continue
+		}
+		if len(t.Partitions) != s.partitions && b.short(t.Name) == stream.State {
+			return fmt.Errorf("kafka was set up with %d shards, not %d; the number can't be changed: %w", len(t.Partitions), s.partitions, ErrShards)
+		}
+	}
 	for _, t := range metadata.Topics {
 		s, ours := b.topics[b.short(t.Name)]
 		if !ours || t.Error != nil {

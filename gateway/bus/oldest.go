@@ -53,7 +53,7 @@ func (b *Bus) Oldest(ctx context.Context, group string, topic stream.Topic) (at 
 
 // committed gives a group's offset in each partition; where it has none, the log's first.
 func (b *Bus) committed(ctx context.Context, group string, topic stream.Topic) (map[int]int64, error) {
-	n := b.partitions(topic)
+	n := b.Partitions(topic)
 	partitions := make([]int, n)
 	for p := range partitions {
 		partitions[p] = p
@@ -63,10 +63,19 @@ func (b *Bus) committed(ctx context.Context, group string, topic stream.Topic) (
 	if err == nil {
 		err = response.Error
 	}
+	offsets := make(map[int]int64, n)
+	if oneOf(err, kafka.GroupIdNotFound) { // nobody has ever joined it
+		err = nil
+		for _, p := range partitions {
+			if offsets[p], _, err = b.Ends(ctx, topic, p); err != nil {
+				break
+			}
+		}
+		return offsets, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("committed offsets: %w", err)
 	}
-	offsets := make(map[int]int64, n)
 	for _, p := range response.Topics[name] {
 		if p.Error != nil {
 			return nil, fmt.Errorf("committed offset of partition %d: %w", p.Partition, p.Error)

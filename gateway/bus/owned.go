@@ -11,8 +11,9 @@ import (
 	"optgate/pipeline/stream"
 )
 
-// Owned is the fenced log of one owned partition: after Claim Kafka refuses every older owner of the same name and
-// partition. One goroutine at a time may use it.
+// Owned is the fenced log of one owned partition, in as many topics as its owner appends to. Kafka refuses an older owner
+// of the same name and partition in each topic in which the newer one has appended: Claim alone stops nobody yet, so that
+// every claim begins with a record in each of the topics. One goroutine at a time may use it.
 type Owned struct {
 	b         *Bus
 	id        string // transactional id; no transactions are used
@@ -23,12 +24,13 @@ type Owned struct {
 	appended  time.Time // wall clock, so that a suspended machine's sleep counts
 }
 
-// Own names the log of a partition, as of "shard" or "lane.bulk". Nothing is claimed by it.
+// Own names the log of a partition by its kind of owner, as "shard-" or "lane-". Nothing is claimed by it.
 func (b *Bus) Own(name string, partition int) *Owned {
 	return &Owned{b: b, id: b.cfg.Prefix + name + strconv.Itoa(partition), partition: partition}
 }
 
-// Claim deposes every older owner: their appends are refused from now on, with stream.ErrDeposed. It tries until ctx ends.
+// Claim makes this the newest owner: once it has appended to a topic, every older owner's append there is refused with
+// stream.ErrDeposed. It tries until ctx ends.
 func (o *Owned) Claim(ctx context.Context) error {
 	o.claimed = false
 	err := o.b.retry(ctx, final, func() error {

@@ -53,7 +53,7 @@ func (b *Bus) Publish(ctx context.Context, records ...*stream.Record) error {
 }
 
 func (b *Bus) placeOf(r *stream.Record) (place, error) {
-	n := b.partitions(r.Topic)
+	n := b.Partitions(r.Topic)
 	if n == 0 {
 		return place{}, fmt.Errorf("publish: unknown topic %q", r.Topic)
 	}

@@ -1,17 +1,22 @@
 package bustest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
 	"optgate/gateway/bus"
+	"optgate/pipeline/stream"
 )
 
 // wire watches and disturbs the connections of a Bus.
@@ -86,6 +91,10 @@ func (t *tapped) Read(b []byte) (int, error) {
 // deleteRecords lets a log begin at an offset, as a disk that lost its first files would.
 func (h *harness) deleteRecords(topic string, partition int, before int64) {
 	h.Helper()
+	if topic == string(stream.State) { // Kafka deletes nothing where records are only compacted
+		h.alter(kafka.ResourceTypeTopic, h.prefix+topic, map[string]string{"cleanup.policy": "compact,delete"})
+		defer h.alter(kafka.ResourceTypeTopic, h.prefix+topic, map[string]string{"cleanup.policy": "compact"})
+	}
 	response, err := h.client.Transport.RoundTrip(h.ctx, h.client.Addr, &deleteRecordsRequest{TimeoutMs: 5000, Topics: []deleteRecordsTopic{{
 		Topic: h.prefix + topic, Partitions: []deleteRecordsPartition{{Partition: int32(partition), Offset: before}}}}})
 	h.must(err)
@@ -141,4 +150,31 @@ func (r *deleteRecordsRequest) Broker(cluster protocol.Cluster) (protocol.Broker
 		return protocol.Broker{}, fmt.Errorf("no partition %d of %s", topic.Partitions[0].Partition, topic.Topic)
 	}
 	return cluster.Brokers[partition.Leader], nil
+}
+
+// session makes a producer under a transactional id.
+func (h *harness) session(id string) *kafka.ProducerSession {
+	h.Helper()
+	response, err := h.client.InitProducerID(h.ctx, &kafka.InitProducerIDRequest{TransactionalID: id, TransactionTimeoutMs: 60_000, ProducerID: -1, ProducerEpoch: -1})
+	h.must(err)
+	h.must(response.Error)
+	return response.Producer
+}
+
+// rawProduce appends one record to partition 0 under a sequence of the caller's choice.
+func (h *harness) rawProduce(topic string, s *kafka.ProducerSession, sequence int32, value string) error {
+	h.Helper()
+	set := protocol.RecordSet{Version: 2, Records: protocol.NewRecordReader(protocol.Record{Time: time.Now(), Value: protocol.NewBytes([]byte(value))})}
+	var encoded bytes.Buffer
+	_, err := set.WriteTo(&encoded)
+	h.must(err)
+	b := encoded.Bytes() // 4 bytes of length, then the batch with its producer at 43 and its checksum at 17
+	binary.BigEndian.PutUint64(b[4+43:], uint64(s.ProducerID))
+	binary.BigEndian.PutUint16(b[4+51:], uint16(s.ProducerEpoch))
+	binary.BigEndian.PutUint32(b[4+53:], uint32(sequence))
+	binary.BigEndian.PutUint32(b[4+17:], crc32.Checksum(b[4+21:], crc32.MakeTable(crc32.Castagnoli)))
+	response, err := h.client.RawProduce(h.ctx, &kafka.RawProduceRequest{Topic: topic, RequiredAcks: kafka.RequireAll,
+		RawRecords: protocol.RawRecordSet{Reader: bytes.NewReader(b)}})
+	h.must(err)
+	return response.Error
 }
