@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line: one field a command. A tag's help is what optgate help prints.
+type commands struct {
+	Help    helpFlag    `short:"h" help:"Show this help; after a command, the command's."`
+	Version versionFlag `help:"Print the version."`
+
+	Serve     serveCommand     `cmd:"" help:"Run the gateway."`
+	Run       runCommand       `cmd:"" help:"Try the gateway out: embedded Kafka and Redis, and a simulated Meta beside it."`
+	Demo      demoCommand      `cmd:"" help:"Watch it keep its promises through two kills, in under a minute."`
+	Simulate  simulateCommand  `cmd:"" help:"Play Meta for a running gateway."`
+	Config    configCommand    `cmd:"" help:"Check or show a configuration."`
+	Health    healthCommand    `cmd:"" help:"Ask whether the gateway on this machine lives."`
+	Why       whyCommand       `cmd:"" help:"Explain what would happen to a message to somebody now, and why."`
+	Lists     listsCommand     `cmd:"" help:"Show opt-out lists and who is on them."`
+	Broadcast broadcastCommand `cmd:"" help:"Show what became of a broadcast."`
+	Tail      tailCommand      `cmd:"" help:"Read a topic."`
+	Dead      deadCommand      `cmd:"" help:"Look at what could not be handled."`
+	Usage     helpCommand      `cmd:"" name:"help" help:"Show this help, or a command's."`
+}
+
+// obey reads the command line and does what it says.
+func obey(ctx context.Context, args []string, t terminal) error {
+	parser, err := kong.New(&commands{},
+		kong.Name("optgate"),
+		kong.Description("An open WhatsApp webhook gateway that honours every opt-out."),
+		kong.NoDefaultHelp(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Writers(t.out, t.err),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(t),
+	)
+	if err != nil {
+		return fmt.Errorf("command line: %w", err)
+	}
+	chosen, err := parser.Parse(args)
+	if errors.Is(err, errShown) {
+		return nil
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("%w (optgate help shows what there is)", err)}
+	}
+	return chosen.Run()
+}
+
+// errShown ends a run that had nothing to do but to show something.
+var errShown = errors.New("shown")
+
+// helpFlag shows the help of the command before it.
+type helpFlag bool
+
+// BeforeReset shows help as soon as the words are known, whether or not they are a whole command.
+func (helpFlag) BeforeReset(chosen *kong.Context) error {
+	if err := chosen.PrintUsage(false); err != nil {
+		return err
+	}
+	return errShown
+}
+
+// IsBool keeps the flag from wanting a value.
+func (helpFlag) IsBool() bool { return true }
+
+type versionFlag bool
+
+// BeforeReset prints the version.
+func (versionFlag) BeforeReset(t terminal) error {
+	t.printf("optgate %s\n", version())
+	return errShown
+}
+
+// IsBool keeps the flag from wanting a value.
+func (versionFlag) IsBool() bool { return true }
+
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command to explain."`
+}
+
+// Run shows help.
+func (c *helpCommand) Run(ctx context.Context, t terminal) error {
+	return obey(ctx, append(c.Command, "--help"), t)
+}
+
+// version names the build: the tag or commit that it was made from, as the go command stamped it.
+func version() string {
+	build, ok := debug.ReadBuildInfo()
+	if !ok || build.Main.Version == "" {
+		return "(devel)"
+	}
+	return build.Main.Version
+}
