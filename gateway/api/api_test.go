@@ -60,8 +60,8 @@ func TestEveryCallIsCounted(t *testing.T) {
 	w := newWorld(t, func(o *api.Options) { o.Calls = 3 })
 	for i, path := range []string{"/v1/optout-lists", "/v1/nothing", "/v1/why"} {
 		r := w.call(t, []string{"acme-read", "acme-read", ""}[i], "GET", path, "")
-		left := r.header.Get("RateLimit-Remaining")
-		if r.header.Get("RateLimit-Limit") != "3" || left != []string{"2", "1", "0"}[i] || r.header.Get("RateLimit-Reset") != "30" {
+		left := r.header.Get("Ratelimit-Remaining")
+		if r.header.Get("Ratelimit-Limit") != "3" || left != []string{"2", "1", "0"}[i] || r.header.Get("Ratelimit-Reset") != "30" {
 			t.Errorf("%s: %v", path, r.header)
 		}
 	}
@@ -72,7 +72,7 @@ func TestEveryCallIsCounted(t *testing.T) {
 	w.call(t, "", "GET", "/healthz", "").is(200, "")
 	w.left = errors.New("redis is away")
 	r = w.call(t, "acme-read", "GET", "/v1/optout-lists", "").is(200, "")
-	if r.header.Get("RateLimit-Limit") != "3" {
+	if r.header.Get("Ratelimit-Limit") != "3" {
 		t.Errorf("where nobody counts: %v", r.header)
 	}
 }

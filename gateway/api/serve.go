@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
 	"optgate/pipeline/fault"
@@ -62,19 +63,23 @@ func (a *API) admit(c *call, path string, r *route, allowed []string) error {
 	}
 }
 
-// logCall writes the one line of a call. The route stands in it, not the path: that may hold a number.
+// logCall writes the one line of a call. The route stands in it, not the path, and an error's code, not its words: both
+// may repeat what the caller wrote. What went wrong on our side stands there in full.
 func (a *API) logCall(c *call, r *route, status int, took time.Duration, err error) {
-	event := a.Log.Debug()
-	if status >= fasthttp.StatusInternalServerError {
-		event = a.Log.Warn().Err(err)
-	}
+	level, name, code := zerolog.DebugLevel, "none", ""
 	if r != nil {
-		event = event.Str("route", r.method+" "+r.path)
+		name = r.method + " " + r.path
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		event = event.Str("code", f.Code) // not its words: they may repeat what the caller wrote
+		code = f.Code
 	}
-	event.Str("account", c.account).Str("token", c.token).Int("status", status).Dur("took", took).Msg("api call")
+	if status >= fasthttp.StatusInternalServerError {
+		level = zerolog.WarnLevel
+	} else {
+		err = nil
+	}
+	a.Log.WithLevel(level).Err(err).Str("route", name).Str("account", c.account).Str("token", c.token).
+		Int("status", status).Str("code", code).Dur("took", took).Msg("api call")
 }
 
 func (a *API) alive(c *call) error {

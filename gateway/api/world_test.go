@@ -68,32 +68,8 @@ func (b *lockedBuffer) String() string {
 // newWorld serves an API on a port of its own. Accounts: acme (channels wa and page) and globex (channel wb).
 func newWorld(t *testing.T, with func(*api.Options)) *world {
 	t.Helper()
-	w := &world{logs: map[stream.Topic][][]stream.Record{}, grown: make(chan struct{})}
-	for range shards {
-		w.states = append(w.states, map[string][]byte{})
-	}
-	for _, topic := range []stream.Topic{stream.Inbound, stream.Commands, stream.Consent, stream.Dead} {
-		w.logs[topic] = make([][]stream.Record, shards)
-	}
-	o := api.Options{
-		Tokens: []api.Token{
-			{Account: "acme", Name: "all", Token: "acme-admin", Scopes: []string{"admin"}},
-			{Account: "acme", Name: "reader", Token: "acme-read", Scopes: []string{"read"}},
-			{Account: "acme", Name: "lister", Token: "acme-lists", Scopes: []string{"read", "lists"}},
-			{Account: "globex", Name: "all", Token: "globex-admin", Scopes: []string{"admin"}},
-			{Account: "nobody", Name: "all", Token: "nobody-admin", Scopes: []string{"admin"}},
-			{Name: "root", Token: "operator"},
-		},
-		Directory: chat.NewDirectory([]string{"acme", "globex"}, []chat.Channel{
-			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
-			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
-		}),
-		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Answers: w, Topics: w, Windows: w, Follow: w.follow,
-		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
-		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
-		Now:     func() time.Time { return now },
-		Log:     zerolog.New(&w.log).Level(zerolog.DebugLevel),
-	}
+	w := emptyWorld()
+	o := w.options()
 	if with != nil {
 		with(&o)
 	}
@@ -113,6 +89,39 @@ func newWorld(t *testing.T, with func(*api.Options)) *world {
 	})
 	w.url = "http://" + server.Addr()
 	return w
+}
+
+func emptyWorld() *world {
+	w := &world{logs: map[stream.Topic][][]stream.Record{}, grown: make(chan struct{})}
+	for range shards {
+		w.states = append(w.states, map[string][]byte{})
+	}
+	for _, topic := range []stream.Topic{stream.Inbound, stream.Commands, stream.Consent, stream.Dead} {
+		w.logs[topic] = make([][]stream.Record, shards)
+	}
+	return w
+}
+
+func (w *world) options() api.Options {
+	return api.Options{
+		Tokens: []api.Token{
+			{Account: "acme", Name: "all", Token: "acme-admin", Scopes: []string{"admin"}},
+			{Account: "acme", Name: "reader", Token: "acme-read", Scopes: []string{"read"}},
+			{Account: "acme", Name: "lister", Token: "acme-lists", Scopes: []string{"read", "lists"}},
+			{Account: "globex", Name: "all", Token: "globex-admin", Scopes: []string{"admin"}},
+			{Account: "nobody", Name: "all", Token: "nobody-admin", Scopes: []string{"admin"}},
+			{Name: "root", Token: "operator"},
+		},
+		Directory: chat.NewDirectory([]string{"acme", "globex"}, []chat.Channel{
+			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
+			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
+		}),
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Answers: w, Topics: w, Windows: w, Follow: w.follow,
+		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
+		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
+		Now:     func() time.Time { return now },
+		Log:     zerolog.New(&w.log).Level(zerolog.DebugLevel),
+	}
 }
 
 // Logs.
@@ -175,7 +184,7 @@ func (w *world) Ends(_ context.Context, topic stream.Topic, partition int) (firs
 
 func (w *world) Read(_ context.Context, topic stream.Topic, partition int, from, to int64, each func(stream.Record) error) error {
 	w.mu.Lock()
-	records := w.logs[topic][partition][from:to]
+	records := w.logs[topic][partition][min(from, to):to]
 	w.mu.Unlock()
 	for _, r := range records {
 		if err := each(r); err != nil {
@@ -289,7 +298,7 @@ func (w *world) Entries(_ context.Context, account, list, search, after string, 
 	if after != "" {
 		from, _ = strconv.Atoi(after) //nolint:errcheck // a cursor of our own
 	}
-	all = all[from:]
+	all = all[min(max(from, 0), len(all)):]
 	if len(all) > limit {
 		return all[:limit], strconv.Itoa(from + limit), nil
 	}

@@ -18,40 +18,52 @@ type readKey struct{}
 // as soon as the limit is known to be passed, by the header or, where that tells no length, by the byte that is too
 // many; a fault.Invalid where the body breaks off. On an error the connection is closed after the answer.
 func ReadBody(rc *fasthttp.RequestCtx, limit int, buf []byte) ([]byte, error) {
+	return ReadBodyWithin(rc, limit, buf, func(int) error { return nil })
+}
+
+// ReadBodyWithin is ReadBody, and asks room for every piece as it arrives: its error ends the reading. Memory is taken by
+// what arrives, not by what a header announces.
+func ReadBodyWithin(rc *fasthttp.RequestCtx, limit int, buf []byte, room func(bytes int) error) ([]byte, error) {
 	body := rc.RequestBodyStream()
 	if body == nil {
 		return buf, nil
 	}
-	length := rc.Request.Header.ContentLength()
+	length := rc.Request.Header.ContentLength() // below 0: chunked, and nobody knows
 	if length > limit {
 		return buf, tooLarge(limit)
 	}
-	if length > 0 {
-		buf = slices.Grow(buf, length)
-	}
 	for read := 0; ; {
-		if len(buf) == cap(buf) && (length < 0 || read < length) {
-			buf = slices.Grow(buf, max(4096, min(len(buf), limit)))
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, step(read, length, limit))
 		}
-		room := buf[len(buf):cap(buf)]
-		if len(room) == 0 { // everything announced is there; what is left to see is the end
-			room = make([]byte, 1)
-		}
-		n, err := body.Read(room)
-		buf, read = buf[:min(len(buf)+n, cap(buf))], read+n
-		switch {
-		case read > limit:
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf, read = buf[:len(buf)+n], read+n
+		if read > limit {
 			return buf, tooLarge(limit)
+		}
+		if full := room(n); full != nil {
+			return buf, full
+		}
+		switch {
+		case errors.Is(err, io.EOF) && length > read:
+			return buf, brokenOff(io.ErrUnexpectedEOF)
 		case errors.Is(err, io.EOF):
-			if length > read {
-				return buf, brokenOff(io.ErrUnexpectedEOF)
-			}
 			rc.SetUserValue(readKey{}, true)
 			return buf, nil
 		case err != nil:
 			return buf, brokenOff(err)
 		}
 	}
+}
+
+// step gives by how much a full buffer grows: to the announced length if that is near, else to the double; always by one
+// byte more than can come, which shows the end.
+func step(read, length, limit int) int {
+	left := limit - read
+	if length >= 0 {
+		left = length - read
+	}
+	return min(left, max(read, 64<<10)) + 1
 }
 
 func tooLarge(limit int) error {

@@ -62,7 +62,7 @@ func Listen(o Options) (*Server, error) {
 	o.Drain = cmp.Or(o.Drain, 10*time.Second)
 	o.Requests = cmp.Or(o.Requests, 1024)
 	o.Connections = cmp.Or(o.Connections, 8192)
-	ln, err := net.Listen("tcp", o.Listen)
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("%s: listen on %q: %w", o.Key, o.Listen, err)
 	}
@@ -126,6 +126,5 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.endRequests()
 	s.listener.cut()
-	<-served
-	return nil
+	return <-served
 }

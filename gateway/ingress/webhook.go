@@ -14,6 +14,9 @@ import (
 	"optgate/pipeline/stream"
 )
 
+// errBusy says that too many bytes of webhooks are in hand.
+var errBusy = errors.New("too many bytes of webhooks are in hand")
+
 // webhook keeps one POST of Meta's. 200 is said only after every item in it is acknowledged; anything else makes Meta
 // send the whole body again, for 7 days.
 func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, app string) {
@@ -21,27 +24,26 @@ func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, app stri
 		i.tell(rc, r)
 		return
 	}
-	size := int64(rc.Request.Header.ContentLength())
-	if size < 0 { // chunked
-		size = int64(i.MaxBody)
-	}
-	defer i.inFlight.Add(-size)
-	if i.inFlight.Add(size) > int64(i.InFlight) {
-		i.tell(rc, busy)
-		return
-	}
-
 	pooled, _ := i.bodies.Get().(*[]byte)
 	if pooled == nil {
 		pooled = new([]byte)
 	}
-	body, err := httpd.ReadBody(rc, i.MaxBody, (*pooled)[:0])
+	held := int64(0)
+	defer func() { i.inFlight.Add(-held) }()
+	body, err := httpd.ReadBodyWithin(rc, i.MaxBody, (*pooled)[:0], func(bytes int) error {
+		held += int64(bytes)
+		if i.inFlight.Add(int64(bytes)) > int64(i.InFlight) {
+			return errBusy
+		}
+		return nil
+	})
 	r := broken
 	switch {
+	case errors.Is(err, errBusy):
+		r = busy
+	case err != nil && fault.KindOf(err) == fault.TooLarge:
+		r = tooLarge
 	case err != nil:
-		if fault.KindOf(err) == fault.TooLarge {
-			r = tooLarge
-		}
 	case !meta.Verify(i.apps[app].Secrets, rc.Request.Header.Peek(signature), body):
 		r = forged
 	default:

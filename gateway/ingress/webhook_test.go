@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -230,6 +231,38 @@ func TestTooMuchInHandIsToldToComeBack(t *testing.T) {
 	acknowledge <- struct{}{}
 	if status := <-answered; status != 200 {
 		t.Errorf("when there was room again: %d", status)
+	}
+}
+
+func TestABodyThatIsOnlyAnnouncedTakesNoRoom(t *testing.T) {
+	d := open(t, func(o *ingress.Options) { o.InFlight = 2 * len(greeting) })
+	for range 5 {
+		from := d.talk(t, "POST /webhooks/meta HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: "+
+			meta.Sign([]byte(secret), nil)+"\r\nContent-Length: 3000000\r\nExpect: 100-continue\r\n\r\n")
+		if line, err := from.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // it is being read
+			t.Fatalf("%q %v", line, err)
+		}
+	}
+	if status := d.deliver(t, "/webhooks/meta", secret, greeting); status != 200 {
+		t.Error(status)
+	}
+}
+
+func TestEveryPayloadIsKept(t *testing.T) {
+	files, err := filepath.Glob("../meta/testdata/payloads/*.json")
+	if err != nil || len(files) < 100 {
+		t.Fatalf("%d payloads, %v", len(files), err)
+	}
+	d := open(t, nil)
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(d.log.records())
+		if status := d.deliver(t, "/webhooks/meta", secret, string(raw)); status != 200 || len(d.log.records()) == before {
+			t.Errorf("%s: %d, %d kept", filepath.Base(name), status, len(d.log.records())-before)
+		}
 	}
 }
 

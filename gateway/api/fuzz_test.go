@@ -1,0 +1,44 @@
+package api_test
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"optgate/gateway/api"
+)
+
+// FuzzCall: whatever is asked about lists, entries and people, it is answered, and never as a fault of our own.
+func FuzzCall(f *testing.F) {
+	f.Add("GET", "/v1/optout-lists/default/entries?search=%2B44&after=1", "")
+	f.Add("POST", "/v1/optout-lists/default/entries", `{"to":"+447700900001","email":"a@b.c","channel":"*"}`)
+	f.Add("DELETE", "/v1/optout-lists/default/entries/1.wa", "")
+	f.Add("GET", "/v1/why?channel=wa&to=GB.9021&lists=default,news&category=utility", "")
+	f.Add("GET", "/v1/dead?after=0.1", "")
+	f.Fuzz(func(t *testing.T, method, uri, body string) {
+		w := emptyWorld()
+		a := api.New(w.options())
+		var rc fasthttp.RequestCtx
+		rc.Request.Header.SetMethod(method)
+		rc.Request.SetRequestURI(uri)
+		rc.Request.Header.Set("Authorization", "Bearer acme-lists")
+		rc.Request.SetBodyStream(&once{text: body}, len(body))
+		a.Handle(context.Background(), &rc)
+		if status := rc.Response.StatusCode(); status < 200 || status >= 500 {
+			t.Errorf("%d %s", status, rc.Response.Body())
+		}
+	})
+}
+
+// once gives a text once.
+type once struct{ text string }
+
+func (o *once) Read(p []byte) (int, error) {
+	n := copy(p, o.text)
+	if o.text = o.text[n:]; o.text == "" {
+		return n, io.EOF
+	}
+	return n, nil
+}
