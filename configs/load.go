@@ -21,7 +21,7 @@ import (
 type Sources struct {
 	File    string         // YAML or JSON; empty: none
 	Environ []string       // as os.Environ gives it; of it only OPTGATE_ counts
-	Flags   map[string]any // a key's path, as public.listen, to its value; a text is read as the environment's are
+	Flags   map[string]any // a key's path, as public.listen, to its value: a text is read as the environment's are, a whole group or list takes the place of the file's
 }
 
 // Load reads defaults, file, environment and flags, in this order, and checks the whole. Its error is Problems where the
