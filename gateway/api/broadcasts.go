@@ -20,7 +20,6 @@ import (
 type BroadcastOptions struct {
 	Broadcasts broadcasts
 	Rows       rows
-	Outcomes   ends
 	Gate       asker
 }
 
@@ -36,11 +35,6 @@ type broadcasts interface {
 type rows interface {
 	Rows(ctx context.Context, b broadcast.Broadcast, numbers []int) ([]chat.Fact, error)
 	RowTotals(ctx context.Context, b broadcast.Broadcast) (map[chat.Status]int, error)
-}
-
-// ends tells how far a partition goes.
-type ends interface {
-	Ends(ctx context.Context, topic stream.Topic, partition int) (first, end int64, err error)
 }
 
 // asker is the gate.
@@ -80,7 +74,7 @@ func (a *API) createBroadcast(c *call) error {
 		return err
 	}
 	at := draft.Shard(a.Shards)
-	_, end, err := a.Broadcast.Outcomes.Ends(c.ctx, stream.Outcomes, at)
+	_, end, err := a.Topics.Ends(c.ctx, stream.Outcomes, at)
 	if err != nil {
 		return fault.Wrap(err, fault.Unavailable, "unavailable", "The broadcast could not be kept. Try again.")
 	}

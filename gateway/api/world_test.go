@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,11 +17,9 @@ import (
 	"optgate/gateway/api"
 	"optgate/gateway/httpd"
 	"optgate/pipeline/chat"
-	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
-	"optgate/ratelimit"
 )
 
 const shards = chat.Shards(2)
@@ -232,188 +226,3 @@ func (f *follower) Next(ctx context.Context) (stream.Round, error) {
 }
 
 func (f *follower) Close() {}
-
-// Views.
-
-// key is the pseudonym key of every account here.
-func key(account string) chat.Key { return chat.Key("key of " + account) }
-
-func (w *world) Account(_ context.Context, id string) (optout.Account, error) {
-	if id != "acme" && id != "globex" {
-		return optout.Account{}, fault.New(fault.NotFound, "unknown_account", "There is no account %q.", id)
-	}
-	a := optout.Account{ID: id, Key: key(id), Lists: optout.SystemLists()}
-	if id == "acme" {
-		a.Lists = append(a.Lists, optout.List{ID: "news", Name: "News", Channels: []string{"wa"}, Scope: optout.ScopeAll})
-	}
-	return a, w.failed
-}
-
-func (w *world) States(_ context.Context, at int, keys ...string) ([][]byte, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.failed != nil {
-		return nil, w.failed
-	}
-	found := make([][]byte, len(keys))
-	for i, k := range keys {
-		found[i] = w.states[at][k]
-	}
-	return found, nil
-}
-
-func (w *world) Answer(_ context.Context, at int, offset int64, command string) (*shard.Answer, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	raw := w.states[at][shard.AnswerKey(command)]
-	if w.held || raw == nil {
-		return nil, !w.held && offset < int64(len(w.logs[stream.Commands][at])), nil
-	}
-	answer := &shard.Answer{}
-	return answer, true, json.Unmarshal(raw, answer)
-}
-
-func (w *world) Entries(_ context.Context, account, list, search, after string, limit int) ([]optout.Listed, string, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var all []optout.Listed
-	for _, states := range w.states {
-		for k, raw := range states {
-			var p optout.Person
-			name, ok := strings.CutPrefix(k, "person/"+account+"/")
-			if !ok || json.Unmarshal(raw, &p) != nil || !strings.Contains(p.ID.Value(), search) {
-				continue
-			}
-			for _, e := range p.Entries {
-				if e.List == list && e.Barred() {
-					all = append(all, optout.Listed{
-						ID: name + "." + e.Channel, Who: p.ID, Channel: e.Channel, Source: e.Source, Since: time.UnixMilli(e.Out),
-					})
-				}
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b optout.Listed) int { return strings.Compare(string(a.Who), string(b.Who)) })
-	from := 0
-	if after != "" {
-		from, _ = strconv.Atoi(after) //nolint:errcheck // a cursor of our own
-	}
-	all = all[min(max(from, 0), len(all)):]
-	if len(all) > limit {
-		return all[:limit], strconv.Itoa(from + limit), nil
-	}
-	return all, "", nil
-}
-
-// Take lets 600 calls in.
-func (w *world) Take(_ context.Context, key string, limit int, period time.Duration) (ratelimit.Decision, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	d := ratelimit.Decision{Rule: ratelimit.Rule{Limit: limit, Period: period}}
-	if w.left != nil {
-		return d, w.left
-	}
-	w.calls++
-	d.Allowed, d.Remaining, d.Reset = w.calls <= limit, max(0, limit-w.calls), 30*time.Second
-	if key == "" {
-		return d, errors.New("a window without a name")
-	}
-	return d, nil
-}
-
-// A caller.
-
-// reply is an answer of the API.
-type reply struct {
-	t      *testing.T
-	status int
-	header http.Header
-	body   []byte
-}
-
-// call makes one call; body is JSON, or "".
-func (w *world) call(t *testing.T, token, method, path, body string, headers ...string) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := w.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // it is read to its end
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reply{t, resp.StatusCode, resp.Header, text}
-}
-
-// is checks status and problem code; "" where it is no problem.
-func (r reply) is(status int, code string) reply {
-	r.t.Helper()
-	var p struct {
-		Code   string `json:"code"`
-		Status int    `json:"status"`
-	}
-	kind := "application/problem+json"
-	if code != "" && (json.Unmarshal(r.body, &p) != nil || r.header.Get("Content-Type") != kind || p.Status != status) {
-		r.t.Errorf("no problem: %s %s", r.header.Get("Content-Type"), r.body)
-	}
-	if r.status != status || p.Code != code {
-		r.t.Errorf("%d %q, not %d %q: %s", r.status, p.Code, status, code, r.body)
-	}
-	return r
-}
-
-// into reads the answer.
-func (r reply) into(v any) {
-	r.t.Helper()
-	if err := json.Unmarshal(r.body, v); err != nil {
-		r.t.Fatalf("%d %s: %v", r.status, r.body, err)
-	}
-}
-
-// fields gives the fields that a problem names.
-func (r reply) fields() (names []string) {
-	r.t.Helper()
-	var p struct {
-		Errors []fault.Field `json:"errors"`
-	}
-	r.into(&p)
-	for _, f := range p.Errors {
-		names = append(names, f.Field+" "+f.Code)
-	}
-	return names
-}
-
-// stop opts a person out as a message would.
-func (w *world) stop(t *testing.T, account string, at time.Time, who ...chat.Identifier) {
-	t.Helper()
-	w.say(t, account, true, at, who...)
-}
-
-func (w *world) say(t *testing.T, account string, out bool, at time.Time, who ...chat.Identifier) {
-	t.Helper()
-	channel := map[string]string{"acme": "wa", "globex": "wb"}[account]
-	change := optout.Change{Out: out, Linked: len(who) > 1, Marks: []optout.Mark{{
-		List: "default", Channel: channel, At: at.UnixMilli(), Source: optout.SourceMessage, Rule: "stop",
-	}}}
-	for _, id := range who {
-		change.Who = append(change.Who, optout.Ref{ID: id, P: key(account).Pseudonym(id)})
-	}
-	records, err := change.Records(shards, fmt.Sprint(who, at, out), account, at.UnixMilli())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Publish(t.Context(), records...); err != nil {
-		t.Fatal(err)
-	}
-}

@@ -1,0 +1,106 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+	"optgate/ratelimit"
+)
+
+// Views.
+
+// key is the pseudonym key of every account here.
+func key(account string) chat.Key { return chat.Key("key of " + account) }
+
+func (w *world) Account(_ context.Context, id string) (optout.Account, error) {
+	if id != "acme" && id != "globex" {
+		return optout.Account{}, fault.New(fault.NotFound, "unknown_account", "There is no account %q.", id)
+	}
+	a := optout.Account{ID: id, Key: key(id), Lists: optout.SystemLists()}
+	if id == "acme" {
+		a.Lists = append(a.Lists, optout.List{ID: "news", Name: "News", Channels: []string{"wa"}, Scope: optout.ScopeAll})
+	}
+	return a, w.failed
+}
+
+func (w *world) States(_ context.Context, at int, keys ...string) ([][]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed != nil {
+		return nil, w.failed
+	}
+	found := make([][]byte, len(keys))
+	for i, k := range keys {
+		found[i] = w.states[at][k]
+	}
+	return found, nil
+}
+
+func (w *world) Answer(_ context.Context, at int, offset int64, command string) (*shard.Answer, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	raw := w.states[at][shard.AnswerKey(command)]
+	if w.held || raw == nil {
+		return nil, !w.held && offset < int64(len(w.logs[stream.Commands][at])), nil
+	}
+	answer := &shard.Answer{}
+	return answer, true, json.Unmarshal(raw, answer)
+}
+
+func (w *world) Entries(_ context.Context, account, list, search, after string, limit int) ([]optout.Listed, string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []optout.Listed
+	for _, states := range w.states {
+		for k, raw := range states {
+			var p optout.Person
+			name, ok := strings.CutPrefix(k, "person/"+account+"/")
+			if !ok || json.Unmarshal(raw, &p) != nil || !strings.Contains(p.ID.Value(), search) {
+				continue
+			}
+			for _, e := range p.Entries {
+				if e.List == list && e.Barred() {
+					all = append(all, optout.Listed{
+						ID: name + "." + e.Channel, Who: p.ID, Channel: e.Channel, Source: e.Source, Since: time.UnixMilli(e.Out),
+					})
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b optout.Listed) int { return strings.Compare(string(a.Who), string(b.Who)) })
+	from := 0
+	if after != "" {
+		from, _ = strconv.Atoi(after) //nolint:errcheck // a cursor of our own
+	}
+	all = all[min(max(from, 0), len(all)):]
+	if len(all) > limit {
+		return all[:limit], strconv.Itoa(from + limit), nil
+	}
+	return all, "", nil
+}
+
+// Take lets 600 calls in.
+func (w *world) Take(_ context.Context, key string, limit int, period time.Duration) (ratelimit.Decision, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := ratelimit.Decision{Rule: ratelimit.Rule{Limit: limit, Period: period}}
+	if w.left != nil {
+		return d, w.left
+	}
+	w.calls++
+	d.Allowed, d.Remaining, d.Reset = w.calls <= limit, max(0, limit-w.calls), 30*time.Second
+	if key == "" {
+		return d, errors.New("a window without a name")
+	}
+	return d, nil
+}
