@@ -25,7 +25,7 @@ func (w *world) keep(topic stream.Topic, partition int, at time.Time, key string
 	w.grown = make(chan struct{})
 }
 
-type row struct {
+type shownRecord struct {
 	Topic     string            `json:"topic"`
 	Partition int               `json:"partition"`
 	Offset    int64             `json:"offset"`
@@ -84,7 +84,7 @@ func TestTailFollowsAllPartitions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var r row
+		var r shownRecord
 		if err := json.Unmarshal(line, &r); err != nil || r.Key != key || r.Partition != partition {
 			t.Errorf("%s: %v", line, err)
 		}
@@ -116,7 +116,7 @@ func TestDeadLetters(t *testing.T) {
 	if len(p.Data) != 1 || p.Data[0]["partition"] != 1.0 || p.Next != nil {
 		t.Errorf("%+v", p)
 	}
-	var one row
+	var one shownRecord
 	w.call(t, "operator", "GET", "/v1/dead/0/1", "").is(200, "").into(&one)
 	if string(one.Value) != `"{velvet otter"` || one.Offset != 1 || one.Headers["reason"] != "not_json" {
 		t.Errorf("%+v", one)
