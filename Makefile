@@ -6,6 +6,9 @@ LINT         := .tools/bin/golangci-lint-$(LINT_VERSION)
 # The race detector needs a C compiler.
 race = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >/dev/null && echo -race)
 
+# Go stamps the version from git, where git has one to tell.
+vcs = $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
+
 .PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench fuzz clean
 .DEFAULT_GOAL := help
 
@@ -13,7 +16,7 @@ help: ## list the targets
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/optgate, one static binary
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/optgate
+	CGO_ENABLED=0 go build -trimpath -buildvcs=$(vcs) -o bin/ ./cmd/optgate
 
 run: build ## try the gateway out, with a simulated Meta beside it; Ctrl-C ends it
 	bin/optgate run

@@ -14,7 +14,7 @@ func (m *Metrics) begin() {
 		"sent", "failed", "skipped", "expired", "cancelled", "unknown", "again", "repeat", "halted", "dead",
 	})
 	m.dead.begin([]string{
-		"not_json", "not_envelope", "empty_envelope", "too_many_items", "unreadable", "unknown_channel",
+		"not_json", "not_envelope", "empty_envelope", "too_many_items", "unreadable", "unknown_channel", "handler_failed", "fold_failed",
 	})
 }
 
