@@ -13,7 +13,8 @@ import (
 )
 
 // Windows counts the calls of limits over the whole fleet, exactly: by Redis's clock, in one script, from the time of each
-// call. Beside them lies when Redis began to remember: after a loss it is young, and limits that protect others wait.
+// call. Beside them lies, once for each shard, when Redis began to remember: after a loss it is young, and limits that protect
+// others wait. So do they when a shard's first window ever is used.
 type Windows struct {
 	store  *Store
 	onLoss ratelimit.Loss

@@ -28,9 +28,9 @@ import (
 // Many processes believe to own one lane: some are killed between any two steps, most run on as zombies that pause at
 // random. Pages are published twice, calls are refused, come too late, stay without an answer.
 const (
-	attackIDs    = 3000
+	attackIDs    = 2000
 	attackPage   = 100
-	attackers    = 12
+	attackers    = 10
 	attackEvery  = 150 * time.Millisecond
 	attackAtMost = 30 * time.Second
 )

@@ -75,7 +75,7 @@ func (t timers) Swap(i, j int) {
 
 // Push is for package heap.
 func (t *timers) Push(x any) {
-	it := x.(*item) //nolint:forcetypeassert // only items are pushed
+	it := x.(*item)
 	it.timer = len(*t)
 	*t = append(*t, it)
 }

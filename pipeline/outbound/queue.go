@@ -99,7 +99,7 @@ func (q *queue) pop() *item {
 	}
 	f := q.ring[q.turnOf]
 	q.turnOf++
-	it := f.items.Front().Value.(*item) //nolint:forcetypeassert // only items are pushed
+	it := f.items.Front().Value.(*item)
 	q.remove(it)
 	return it
 }

@@ -3,6 +3,7 @@ package outbound_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 func (w *world) kill(l *outbound.Lane) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l.Intents.(*owned).dead = true    //nolint:forcetypeassert // the world's own
-	l.Publisher.(*mortal).dead = true //nolint:forcetypeassert // set by mortalLane
+	l.Intents.(*owned).dead = true
+	l.Publisher.(*mortal).dead = true
 }
 
 // mortal is a publisher that dies with its process.
@@ -121,24 +122,23 @@ func TestADeposedLaneStillTellsWhatItsCallsSaid(t *testing.T) {
 
 func TestClaimsAreRepeated(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
-		asked := 0
-		w.holds = func(context.Context) error { asked++; return nil }
+		w.holds = func(context.Context) error { w.count("asked"); return nil }
 		start(t, w.lane(outbound.Replies))
 		after(59 * time.Minute)
 		w.send(outbound.Replies, message("m1"))
 		after(time.Minute)
-		if w.claims != 1 {
-			t.Errorf("%d claims after a pause of less than an hour", w.claims)
+		if n := w.counted("claim"); n != 1 {
+			t.Errorf("%d claims after a pause of less than an hour", n)
 		}
 		after(2 * time.Hour)
 		w.send(outbound.Replies, message("m2"))
 		after(time.Minute)
-		if w.claims != 2 {
-			t.Errorf("%d claims after two hours of quiet", w.claims)
+		if n := w.counted("claim"); n != 2 {
+			t.Errorf("%d claims after two hours of quiet", n)
 		}
 		after(7 * time.Hour)
-		if w.claims != 3 || asked != 3 {
-			t.Errorf("%d claims after six hours, asked %d times whether it may", w.claims, asked)
+		if n, asked := w.counted("claim"), w.counted("asked"); n != 3 || asked != 3 {
+			t.Errorf("%d claims after six hours, asked %d times whether it may", n, asked)
 		}
 		w.wantFact("m1", chat.Sent, "")
 		w.wantFact("m2", chat.Sent, "")
@@ -148,19 +148,24 @@ func TestClaimsAreRepeated(t *testing.T) {
 func TestALaneThatWasForgottenByItsGroupDoesNotClaimAgain(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		gone := errors.New("another process is assigned")
-		var assigned error
-		w.holds = func(context.Context) error { return assigned }
+		var elsewhere atomic.Bool
+		w.holds = func(context.Context) error {
+			if elsewhere.Load() {
+				return gone
+			}
+			return nil
+		}
 		stop := start(t, w.lane(outbound.Replies))
 		after(time.Minute)
-		assigned = gone
+		elsewhere.Store(true)
 		after(2 * time.Hour)
 		w.send(outbound.Replies, message("m1"))
 		after(time.Minute)
 		if err := stop(); !errors.Is(err, gone) {
 			t.Errorf("ended with %v", err)
 		}
-		if w.claims != 1 || len(w.order()) > 0 {
-			t.Errorf("%d claims, calls %v", w.claims, w.order())
+		if n := w.counted("claim"); n != 1 || len(w.order()) > 0 {
+			t.Errorf("%d claims, calls %v", n, w.order())
 		}
 	})
 }
