@@ -90,13 +90,14 @@ func (a *API) createBroadcast(c *call) error {
 		return err
 	}
 	answer, err := a.decided(c.ctx, at, offset, create.ID)
+	status := http.StatusCreated
 	switch {
 	case err != nil:
 		return err
 	case answer == nil:
-		return c.answer(http.StatusAccepted, draft.Plan.Accepted(id)) // kept, and decided later
+		status = http.StatusAccepted // kept, and decided later
 	}
-	return c.answer(http.StatusCreated, answer.Value)
+	return c.answer(status, draft.Plan.Accepted(id))
 }
 
 // repeated answers a request whose key made a broadcast before.

@@ -1,0 +1,158 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"optgate/gateway/api"
+	"optgate/pipeline/broadcast"
+	"optgate/pipeline/chat"
+	"optgate/pipeline/gate"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+)
+
+// desk is what broadcasts stand on, in memory: their owner folds each command as it is published.
+type desk struct {
+	*world
+	mu       sync.Mutex
+	states   map[string][]byte
+	offset   int64
+	asleep   bool // the owner decides nothing
+	away     error
+	facts    map[int]chat.Fact
+	messages []stream.Record
+	verdict  gate.Answer
+	asked    gate.Question
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{states: map[string][]byte{}, facts: map[int]chat.Fact{}, verdict: gate.Answer{Verdict: gate.Go}}
+	d.world = newWorld(t, func(o *api.Options) {
+		o.Publisher, o.States, o.Answers, o.Topics = d, d, d, d
+		o.Broadcast = api.BroadcastOptions{Broadcasts: d, Rows: d, Gate: d}
+	})
+	return d
+}
+
+func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.away != nil {
+		return d.away
+	}
+	for _, r := range records {
+		r.Offset = d.offset
+		d.offset++
+		if r.Topic != stream.Commands {
+			d.messages = append(d.messages, *r)
+		} else if err := d.fold(*r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *desk) fold(r stream.Record) error {
+	if d.asleep {
+		return nil
+	}
+	var c shard.Command
+	if err := json.Unmarshal(r.Value, &c); err != nil {
+		return err
+	}
+	rule, place := broadcast.Rules()[c.Kind], shard.Place{Shards: shards, Shard: r.Partition, Offset: r.Offset}
+	keys, err := rule.Keys(place, c)
+	if err != nil {
+		return err
+	}
+	loaded := map[string][]byte{}
+	for _, k := range keys {
+		loaded[k] = d.states[k]
+	}
+	turn := shard.NewTurn(place, loaded, nil)
+	if err := rule.Apply(turn, c); err != nil {
+		return err
+	}
+	changed, _, _ := turn.Said()
+	maps.Copy(d.states, changed)
+	return nil
+}
+
+func (d *desk) Answer(_ context.Context, _ int, offset int64, command string) (*shard.Answer, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	raw := d.states[shard.AnswerKey(command)]
+	if d.asleep || raw == nil || offset >= d.offset {
+		return nil, false, nil
+	}
+	answer := &shard.Answer{}
+	return answer, true, json.Unmarshal(raw, answer)
+}
+
+func (d *desk) States(_ context.Context, _ int, keys ...string) (found [][]byte, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, k := range keys {
+		found = append(found, d.states[k])
+	}
+	return found, d.away
+}
+
+func (d *desk) Broadcast(ctx context.Context, r broadcast.Ref) (*broadcast.Broadcast, error) {
+	states, err := d.States(ctx, 0, r.Key())
+	if err != nil || states[0] == nil {
+		return nil, err
+	}
+	b := &broadcast.Broadcast{}
+	return b, json.Unmarshal(states[0], b)
+}
+
+func (d *desk) Broadcasts(ctx context.Context, account, _ string, _ int) (all []broadcast.Broadcast, next string, err error) {
+	for _, key := range slices.Sorted(maps.Keys(d.states)) {
+		if name, ok := strings.CutPrefix(key, "broadcast/"+account+"/"); ok {
+			b, err := d.Broadcast(ctx, broadcast.Ref{Account: account, ID: name})
+			if err != nil {
+				return nil, "", err
+			}
+			all = append(all, *b)
+		}
+	}
+	return all, "", nil
+}
+
+func (d *desk) Rows(_ context.Context, _ broadcast.Broadcast, numbers []int) (facts []chat.Fact, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range numbers {
+		facts = append(facts, d.facts[n])
+	}
+	return facts, d.away
+}
+
+func (d *desk) RowTotals(context.Context, broadcast.Broadcast) (map[chat.Status]int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	totals := map[chat.Status]int{}
+	for _, f := range d.facts {
+		totals[f.Status]++
+	}
+	return totals, d.away
+}
+
+func (d *desk) Ask(_ context.Context, questions []gate.Question) []gate.Answer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = questions[0]
+	return []gate.Answer{d.verdict}
+}
+
+func (d *desk) Ends(context.Context, stream.Topic, int) (first, end int64, err error) {
+	return 0, 42, d.away
+}
