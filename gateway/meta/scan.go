@@ -3,6 +3,7 @@ package meta
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,8 +30,8 @@ func valid(text []byte) bool {
 		if i >= len(text) {
 			return false
 		}
-		switch c := text[i]; {
-		case c == '{' || c == '[':
+		switch c := text[i]; c {
+		case '{', '[':
 			i = space(text, i+1)
 			if i < len(text) && text[i] == c+2 { // '{'+2 is '}', '['+2 is ']'
 				i++
@@ -42,7 +43,7 @@ func valid(text []byte) bool {
 				}
 			}
 			continue
-		case c == '"':
+		case '"':
 			i = stringEnd(text, i)
 		default:
 			i = wordEnd(text, i)
@@ -218,9 +219,9 @@ func elements(value []byte) (found [][]byte, ok bool) {
 
 // get gives the last member of this name, as encoding/json would; nil where there is none.
 func (o object) get(key string) []byte {
-	for i := len(o) - 1; i >= 0; i-- {
-		if o[i].key == key {
-			return o[i].value
+	for _, m := range slices.Backward(o) {
+		if m.key == key {
+			return m.value
 		}
 	}
 	return nil

@@ -86,7 +86,7 @@ func (f found) number() string {
 // decodeWhole understands what stands in no known array: an event of Messenger or Instagram, or a change as a whole.
 func (f found) decodeWhole(in *chat.Inbound, item object) error {
 	switch {
-	case f.list == "":
+	case f.list == "", f.list != "changes" && f.platform == chat.WhatsApp: // no place of items that we know
 		return nil
 	case f.list != "changes":
 		return f.decodeEvent(in, item)

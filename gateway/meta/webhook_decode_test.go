@@ -132,6 +132,8 @@ func TestWhatMayAct(t *testing.T) {
 		"an edit of a caption":   {whatsapp("messages", "messages", `{`+from+`"type":"edit","edit":{"message":{"type":"image","image":{"caption":"STOP"}}}}`), true},
 		"forwarded":              {whatsapp("messages", "messages", `{`+from+saysStop+`,"context":{"forwarded":true}}`), false},
 		"often forwarded":        {whatsapp("messages", "messages", `{`+from+saysStop+`,"context":{"frequently_forwarded":true}}`), false},
+		"an edit, forwarded":     {whatsapp("messages", "messages", `{`+from+`"type":"edit","edit":{"message":{`+saysStop+`}},"context":{"forwarded":true}}`), false},
+		"an edit of a forward":   {whatsapp("messages", "messages", `{`+from+`"type":"edit","edit":{"message":{`+saysStop+`,"context":{"forwarded":true}}}}`), false},
 		"in a group":             {whatsapp("messages", "messages", `{`+from+saysStop+`,"group_id":"g"}`), false},
 		"from our own number":    {whatsapp("messages", "messages", `{"from":"15550140001",`+saysStop+`}`), false},
 		"a message of history":   {whatsapp("history", "messages", `{`+from+saysStop+`}`), false},

@@ -3,6 +3,7 @@ package fake
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"unicode/utf16"
 )
 
@@ -94,9 +95,7 @@ func entry(events []Event) map[string]any {
 		if first.Standby {
 			within["standby"] = arrays
 		} else {
-			for name, list := range arrays {
-				within[name] = list
-			}
+			maps.Copy(within, arrays)
 		}
 		value = within
 	}

@@ -156,6 +156,6 @@ func contact(p Person) map[string]any {
 
 func messageID(n Number, from Person, what string, at time.Time) string {
 	h := fnv.New128a()
-	h.Write([]byte(n.ID + "\x00" + from.Phone + "\x00" + from.BSUID + from.ID + "\x00" + what + "\x00" + at.Format(time.RFC3339Nano))) //nolint:errcheck // a hash never fails
+	h.Write([]byte(n.ID + "\x00" + from.Phone + "\x00" + from.BSUID + from.ID + "\x00" + what + "\x00" + at.Format(time.RFC3339Nano)))
 	return hex.EncodeToString(h.Sum(nil))
 }

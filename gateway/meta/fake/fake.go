@@ -74,7 +74,7 @@ func New(o Options) (*Meta, error) {
 		return nil, fmt.Errorf("simulated Meta: %w", err)
 	}
 	instance := make([]byte, 6)
-	rand.Read(instance) //nolint:errcheck // it never fails
+	rand.Read(instance)
 	m := &Meta{
 		options: o, address: listener.Addr().String(), stop: stop,
 		instance: hex.EncodeToString(instance), scripts: map[string][]Outcome{}, news: make(chan struct{}),
@@ -93,7 +93,7 @@ func New(o Options) (*Meta, error) {
 // URL is what graph_url is set to.
 func (m *Meta) URL() string { return "http://" + m.address + "/v26.0" }
 
-// Close cuts off every call, forgets receipts that are not yet delivered, and waits until all is quiet.
+// Close cuts off every call, forgets receipts that are not yet delivered, and waits for what Meta itself does.
 func (m *Meta) Close() error {
 	m.stop()
 	err := m.server.Close()

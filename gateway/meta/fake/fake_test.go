@@ -48,7 +48,7 @@ func newGateway(t *testing.T, status func(post int) int) *gateway {
 		}
 		w.WriteHeader(g.take(t, body))
 	}))
-	t.Cleanup(g.Server.Close)
+	t.Cleanup(g.Close)
 	return g
 }
 
@@ -187,10 +187,11 @@ func TestTheSameSeedMakesTheSameEvents(t *testing.T) {
 		}
 		return string(fake.Body(events...))
 	}
-	if bodies(7) != bodies(7) || bodies(7) == bodies(8) {
+	first, again := bodies(7), bodies(7)
+	if first != again || first == bodies(8) {
 		t.Error("seeds do not decide")
 	}
-	for _, c := range bodies(7) {
+	for _, c := range first {
 		if c > 0x7f {
 			t.Fatalf("%q is not escaped", c)
 		}

@@ -30,7 +30,7 @@ func DefaultMix() Mix {
 // NewGenerator makes a generator of so many people who write to these numbers. A kind needs a number of its platform: the
 // kinds messenger and instagram come only if numbers has one.
 func NewGenerator(seed uint64, numbers []Number, people int, mix Mix) *Generator {
-	g := &Generator{random: rand.New(rand.NewPCG(seed, 2)), numbers: numbers, people: people}
+	g := &Generator{random: rand.New(rand.NewPCG(seed, 2)), numbers: numbers, people: people} //nolint:gosec // it must repeat
 	for kind, share := range mix {
 		if len(g.of(platformOf(kind))) > 0 {
 			g.kinds = append(g.kinds, slices.Repeat([]string{kind}, share)...)

@@ -26,7 +26,7 @@ const (
 )
 
 func newPostman(m *Meta, seed uint64) *postman {
-	return &postman{meta: m, wake: make(chan struct{}, 1), random: rand.New(rand.NewPCG(seed, 1))}
+	return &postman{meta: m, wake: make(chan struct{}, 1), random: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // it must repeat
 }
 
 // told plans what will be told of an accepted send.

@@ -34,10 +34,11 @@ type Tally struct {
 // Run makes up events and delivers them as planned, each body until it is answered 200. It returns when all are, or when
 // ctx ends; then what was under way is not in the tally, and may or may not have been kept.
 func (m *Meta) Run(ctx context.Context, g *Generator, p Plan) Tally {
-	r := runner{meta: m, plan: p, random: rand.New(rand.NewPCG(p.Seed, 3)), free: make(chan struct{}, max(1, p.Posts))}
-	if p.Posts == 0 {
-		r.free = make(chan struct{}, 8)
+	if p.Posts <= 0 {
+		p.Posts = 8
 	}
+	random := rand.New(rand.NewPCG(p.Seed, 3)) //nolint:gosec // it must repeat
+	r := runner{meta: m, plan: p, random: random, free: make(chan struct{}, p.Posts)}
 	began, made := time.Now(), 0
 	for ctx.Err() == nil && (p.Items == 0 || made < p.Items) {
 		n := 1 + r.random.IntN(max(1, p.Batch))

@@ -137,8 +137,12 @@ func refuse(w http.ResponseWriter, o Outcome) {
 	}})
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func answer(w http.ResponseWriter, status int, body map[string]any) {
+	raw, err := json.Marshal(body)
+	if err != nil { // bodies here hold nothing that could not be written
+		panic(err)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(body) //nolint:errcheck // the caller may have hung up
+	w.Write(raw) //nolint:errcheck // the caller may have hung up
 }
