@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"optgate/pipeline/stream"
@@ -24,8 +26,11 @@ var (
 	ErrCut = errors.New("log of state was cut")
 )
 
-// installationKey is the key of the first record of each partition of state.
-const installationKey = "installation"
+// Keys of the records that bootstrap writes into state. Owners know both and pass over them.
+const (
+	installationKey = "installation"
+	fenceKey        = "claim"
+)
 
 // birth is the value of the first record of each partition of state.
 type birth struct {
@@ -38,15 +43,13 @@ type birth struct {
 
 // Bootstrap makes sure that this Kafka holds an installation, and gives its id: the one that is there, or, on an empty
 // Kafka, the one offered. redisKnows is the id that Redis has seen, "" if none: an empty Kafka beside it is ErrKafkaEmpty,
-// and nothing is created. Two that start at once end up with one installation. It tries until ctx ends; the errors above
-// are for good.
+// and nothing is created. Of several that start at once the one that makes the topic state gives the id; one that died on
+// the way is succeeded after some seconds. It tries until ctx ends; the errors above are for good.
 func (b *Bus) Bootstrap(ctx context.Context, installation, redisKnows string) (string, error) {
 	for {
 		id, err := b.bootstrap(ctx, installation, redisKnows)
-		if errors.Is(err, stream.ErrDeposed) { // another process started at the same moment
-			if pause(ctx, 200*time.Millisecond) {
-				continue
-			}
+		if errors.Is(err, stream.ErrDeposed) && pause(ctx, 200*time.Millisecond) { // another process is at it
+			continue
 		}
 		if err != nil {
 			return "", fmt.Errorf("bootstrap: %w", err)
@@ -68,17 +71,23 @@ func (b *Bus) bootstrap(ctx context.Context, installation, redisKnows string) (s
 			return "", fmt.Errorf("topic %s is missing beside others that are in use: %w", b.name(stream.State), ErrCut)
 		}
 	}
-	writer := &Owned{b: b, id: b.cfg.Prefix + "bootstrap"}
-	if err := writer.Claim(ctx); err != nil {
-		return "", err
-	}
-	if err := b.create(ctx, missing); err != nil {
+	first, err := b.create(ctx, missing)
+	if err != nil {
 		return "", err
 	}
 	if err := b.checkSettings(ctx); err != nil {
 		return "", err
 	}
+	writer := &Owned{b: b, id: b.cfg.Prefix + "bootstrap"}
+	if first {
+		if err := writer.Claim(ctx); err != nil {
+			return "", err
+		}
+	}
 	found, err := b.births(ctx)
+	if err == nil && (!first || found.begun) {
+		found, err = b.succeed(ctx, writer, found, redisKnows)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -89,23 +98,68 @@ func (b *Bus) bootstrap(ctx context.Context, installation, redisKnows string) (s
 	if id == "" {
 		id = installation
 	}
-	for shard := range int(b.cfg.Shards) {
-		if found.ids[shard] != "" {
+	for shard, has := range found.ids {
+		if has != "" {
 			continue
 		}
-		if err := b.write(ctx, writer, birth{V: stream.Version, Installation: id, Shard: shard, Shards: int(b.cfg.Shards), At: time.Now().UnixMilli()}); err != nil {
+		value := birth{V: stream.Version, Installation: id, Shard: shard, Shards: len(found.ids), At: time.Now().UnixMilli()}
+		if err := write(ctx, writer, shard, installationKey, value); err != nil {
 			return "", err
 		}
 	}
 	return id, nil
 }
 
-func (b *Bus) write(ctx context.Context, writer *Owned, first birth) error {
-	value, err := json.Marshal(first)
+// succession is how long an unfinished bootstrap is left to whoever began it.
+const succession = 3 * time.Second
+
+// succeed waits until another's bootstrap is finished, or, if it seems to have died, takes its place: a record in each
+// partition without a first one keeps it from going on there, and only then is it certain what it has written.
+func (b *Bus) succeed(ctx context.Context, writer *Owned, found births, redisKnows string) (births, error) {
+	for began := time.Now(); !found.complete(); {
+		if _, err := found.installation(redisKnows); err != nil {
+			return found, err
+		}
+		if time.Since(began) > succession {
+			break
+		}
+		if !pause(ctx, 100*time.Millisecond) {
+			return found, context.Cause(ctx)
+		}
+		var err error
+		if found, err = b.births(ctx); err != nil {
+			return found, err
+		}
+	}
+	if found.complete() {
+		return found, nil
+	}
+	if err := writer.Claim(ctx); err != nil {
+		return found, err
+	}
+	for shard, has := range found.ids {
+		if has != "" {
+			continue
+		}
+		if err := write(ctx, writer, shard, fenceKey, fence{V: stream.Version, Bootstrap: true}); err != nil {
+			return found, err
+		}
+	}
+	return b.births(ctx)
+}
+
+// fence is the value of the record by which one bootstrap succeeds another.
+type fence struct {
+	V         int  `json:"v"`
+	Bootstrap bool `json:"bootstrap"`
+}
+
+func write(ctx context.Context, writer *Owned, shard int, key string, value any) error {
+	encoded, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	_, err = writer.append(ctx, place{stream.State, first.Shard}, []*stream.Record{{Key: []byte(installationKey), Value: value}})
+	_, err = writer.append(ctx, place{stream.State, shard}, []*stream.Record{{Key: []byte(key), Value: encoded}})
 	return err
 }
 
@@ -126,21 +180,25 @@ func (b *Bus) Verify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	for shard, id := range found.ids {
-		if id == "" {
-			return fmt.Errorf("verify: shard %d: %w", shard, ErrCut)
-		}
+	if !found.complete() {
+		return fmt.Errorf("verify: shard %d is empty: %w", slices.Index(found.ids, ""), ErrCut)
 	}
-	_, err = found.installation("")
-	return err
+	if _, err = found.installation(""); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	return nil
 }
 
 // births is what the partitions of state begin with.
 type births struct {
-	ids  []string // installation by shard, "" where the partition is empty
-	used bool     // some partition holds more than its first record: bootstrap was complete once
+	ids   []string // installation by shard, "" where the partition has no first record
+	begun bool     // some partition holds something
+	used  bool     // some partition holds what no bootstrap writes: there was a complete one
 }
 
+func (all births) complete() bool { return !slices.Contains(all.ids, "") }
+
+// births looks at the beginning of each partition of state.
 func (b *Bus) births(ctx context.Context) (births, error) {
 	all := births{ids: make([]string, b.cfg.Shards)}
 	for shard := range all.ids {
@@ -148,37 +206,36 @@ func (b *Bus) births(ctx context.Context) (births, error) {
 		if err != nil {
 			return all, err
 		}
-		if end == 0 {
-			continue
-		}
-		all.used = all.used || end > 1
-		if first > 0 {
-			return all, fmt.Errorf("shard %d begins at %d: %w", shard, first, ErrCut)
-		}
-		if all.ids[shard], err = b.birthOf(ctx, shard, end); err != nil {
+		used := false
+		all.begun = all.begun || end > 0
+		err = b.Read(ctx, stream.State, shard, first, end, func(r stream.Record) error {
+			switch {
+			case string(r.Key) == installationKey:
+				all.ids[shard], err = b.birthOf(shard, r.Value)
+				return err
+			case string(r.Key) == fenceKey && strings.Contains(string(r.Value), `"bootstrap":true`):
+				return nil
+			}
+			used = true
+			return errEnough
+		})
+		if err != nil && !errors.Is(err, errEnough) {
 			return all, err
 		}
+		if all.ids[shard] == "" && (used || first > 0) {
+			return all, fmt.Errorf("shard %d does not begin with the record of its installation: %w", shard, ErrCut)
+		}
+		all.used = all.used || used
 	}
 	return all, nil
 }
 
-// errFound ends a reading that has what it looked for.
-var errFound = errors.New("found")
+// errEnough ends a reading that has seen what it looked for.
+var errEnough = errors.New("enough")
 
-func (b *Bus) birthOf(ctx context.Context, shard int, end int64) (string, error) {
-	var first stream.Record
-	err := b.Read(ctx, stream.State, shard, 0, end, func(r stream.Record) error {
-		first = r
-		return errFound
-	})
-	if err != nil && !errors.Is(err, errFound) {
-		return "", err
-	}
-	if first.Offset != 0 || string(first.Key) != installationKey {
-		return "", fmt.Errorf("shard %d does not begin with the record of its installation: %w", shard, ErrCut)
-	}
+func (b *Bus) birthOf(shard int, value []byte) (string, error) {
 	var is birth
-	if err := json.Unmarshal(first.Value, &is); err != nil {
+	if err := json.Unmarshal(value, &is); err != nil {
 		return "", fmt.Errorf("shard %d, first record: %w: %w", shard, err, ErrCut)
 	}
 	switch {
@@ -192,27 +249,25 @@ func (b *Bus) birthOf(ctx context.Context, shard int, end int64) (string, error)
 	return is.Installation, nil
 }
 
-// installation gives the one id that all partitions belong to, "" where all are empty. An empty partition beside one in use
-// has lost its records.
+// installation gives the one id that all partitions belong to, "" where none has a first record. A partition without one
+// beside others in use, or beside a Redis that knows the installation, has lost its records.
 func (all births) installation(redisKnows string) (string, error) {
 	id := ""
 	for shard, of := range all.ids {
 		switch {
-		case of == "" && all.used:
-			return "", fmt.Errorf("shard %d is empty beside others in use: %w", shard, ErrCut)
 		case of == "":
 		case id == "":
 			id = of
 		case of != id:
-			return "", fmt.Errorf("shard %d: %w", shard, ErrInstallation)
+			return "", fmt.Errorf("shard %d belongs to %s, others to %s: %w", shard, of, id, ErrInstallation)
 		}
 	}
 	switch {
-	case redisKnows == "":
-		return id, nil
-	case id == "":
+	case id == "" && redisKnows != "":
 		return "", ErrKafkaEmpty
-	case id != redisKnows:
+	case !all.complete() && (all.used || redisKnows != ""):
+		return "", fmt.Errorf("shard %d is empty beside others in use: %w", slices.Index(all.ids, ""), ErrCut)
+	case redisKnows != "" && id != redisKnows:
 		return "", fmt.Errorf("kafka holds %s, redis knows %s: %w", id, redisKnows, ErrInstallation)
 	}
 	return id, nil

@@ -71,11 +71,7 @@ func onlyOneIsBorn(h *harness) {
 	}
 	b := h.open()
 	h.must(b.Verify(h.ctx))
-	for p := range shards {
-		if _, end, err := b.Ends(h.ctx, stream.State, p); err != nil || end != 1 {
-			h.Errorf("shard %d has %d records (%v)", p, end, err)
-		}
-	}
+	h.bornOnce(b)
 }
 
 // emptyKafkaBesideRedisIsRefused: nothing is created, so that nobody takes emptiness for the truth later.
@@ -92,27 +88,51 @@ func emptyKafkaBesideRedisIsRefused(h *harness) {
 	}
 }
 
-// cutBootstrapGoesOn: one that died half way is finished by the next, under the id that it had begun with.
+// cutBootstrapGoesOn: one that died half way is finished by the next, under the id that it had begun with, if any.
 func cutBootstrapGoesOn(h *harness) {
-	dying, cancel := context.WithCancel(h.ctx)
-	w := &wire{}
-	b := h.open(w.apply)
-	var wg sync.WaitGroup
-	wg.Go(func() { _, _ = b.Bootstrap(dying, "first", "") })
-	h.eventually("a first record is written", func() bool { return w.produced.Load() >= 2 })
-	w.sever()
-	cancel()
-	wg.Wait()
-	next := h.open()
-	id, err := next.Bootstrap(h.ctx, "second", "")
-	h.must(err)
-	for p := range shards {
-		if _, end, err := next.Ends(h.ctx, stream.State, p); err != nil || end != 1 {
-			h.Errorf("shard %d has %d records (%v)", p, end, err)
+	for _, c := range []struct {
+		prefix string
+		writes int32 // before it dies
+		id     string
+	}{{"a.", 0, "second"}, {"b.", 2, "first"}} {
+		under := func(cfg *bus.Config) { cfg.Prefix = h.prefix + c.prefix }
+		w := &wire{}
+		w.cutBefore.Store(c.writes + 1)
+		dying, cancel := context.WithCancel(h.ctx)
+		b := h.open(under, w.apply)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if id, err := b.Bootstrap(dying, "first", ""); err == nil {
+				h.Errorf("the first finished with %s, so nothing was tried", id)
+			}
+		})
+		h.eventually("it is cut off", w.cut.Load)
+		cancel()
+		wg.Wait()
+		next := h.open(under)
+		id, err := next.Bootstrap(h.ctx, "second", "")
+		h.must(err)
+		if id != c.id {
+			h.Errorf("cut before write %d, installation %q", c.writes, id)
 		}
+		h.must(next.Verify(h.ctx))
+		h.bornOnce(next)
 	}
-	if id != "first" {
-		h.Errorf("installation %q", id)
+}
+
+// bornOnce: each partition of state has one first record.
+func (h *harness) bornOnce(b *bus.Bus) {
+	h.Helper()
+	for p := range shards {
+		births := 0
+		for _, r := range h.all(b, stream.State, p) {
+			if string(r.Key) == "installation" {
+				births++
+			}
+		}
+		if births != 1 {
+			h.Errorf("shard %d has %d first records", p, births)
+		}
 	}
 }
 

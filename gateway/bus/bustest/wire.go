@@ -24,6 +24,7 @@ type wire struct {
 	loseAnswers atomic.Int32 // so many produce requests reach the broker, and their answers get lost
 	cut         atomic.Bool  // nothing can be reached
 	produced    atomic.Int32 // produce requests so far
+	cutBefore   atomic.Int32 // the produce request of this number, counted from 1, finds the wire cut
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -71,7 +72,9 @@ type tapped struct {
 func (t *tapped) Write(b []byte) (int, error) {
 	// A request begins with its length and its kind, 0 for produce. kafka-go writes the head of a request in one piece.
 	if len(b) >= 8 && binary.BigEndian.Uint16(b[4:]) == uint16(protocol.Produce) {
-		t.wire.produced.Add(1)
+		if n := t.wire.produced.Add(1); n == t.wire.cutBefore.Load() {
+			t.wire.sever()
+		}
 		if t.wire.loseAnswers.Add(-1) >= 0 {
 			t.lose = true
 		}
@@ -95,16 +98,12 @@ func (h *harness) deleteRecords(topic string, partition int, before int64) {
 		h.alter(kafka.ResourceTypeTopic, h.prefix+topic, map[string]string{"cleanup.policy": "compact,delete"})
 		defer h.alter(kafka.ResourceTypeTopic, h.prefix+topic, map[string]string{"cleanup.policy": "compact"})
 	}
-	response, err := h.client.Transport.RoundTrip(h.ctx, h.client.Addr, &deleteRecordsRequest{TimeoutMs: 5000, Topics: []deleteRecordsTopic{{
-		Topic: h.prefix + topic, Partitions: []deleteRecordsPartition{{Partition: int32(partition), Offset: before}}}}})
-	h.must(err)
-	for _, t := range response.(*deleteRecordsResponse).Topics {
-		for _, p := range t.Partitions {
-			if p.ErrorCode != 0 {
-				h.Fatalf("delete records: error %d", p.ErrorCode)
-			}
-		}
-	}
+	h.eventually("records are deleted", func() bool { // a changed policy takes a moment to be known
+		response, err := h.client.Transport.RoundTrip(h.ctx, h.client.Addr, &deleteRecordsRequest{TimeoutMs: 5000, Topics: []deleteRecordsTopic{{
+			Topic: h.prefix + topic, Partitions: []deleteRecordsPartition{{Partition: int32(partition), Offset: before}}}}})
+		h.must(err)
+		return response.(*deleteRecordsResponse).Topics[0].Partitions[0].ErrorCode == 0
+	})
 }
 
 // The DeleteRecords call of Kafka's protocol, which kafka-go does not know.
