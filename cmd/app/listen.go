@@ -23,7 +23,7 @@ func (a *App) listen() error {
 			return a.bus.Follow(topic, partition, from)
 		},
 		Metrics: a.metrics.Write, Health: health, Log: a.log,
-		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Outcomes: a.bus, Gate: a.store},
+		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store},
 	})
 	server, err := httpd.Listen(httpd.Options{
 		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Log: a.log})

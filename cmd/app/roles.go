@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"optgate/gateway/bus"
 	"optgate/gateway/meta"
+	"optgate/gateway/store"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/inbound"
@@ -85,7 +88,7 @@ func (a *App) count(rows []*stream.Record) {
 // handle works off what ingress kept.
 func (a *App) handle() {
 	handler := &inbound.Handler{
-		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Words: a.store,
+		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Words: a.store, Sent: a.store,
 		Publisher: a.bus, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
 	}
 	a.crew.work("inbound", func(ctx context.Context) error {
@@ -106,7 +109,7 @@ func (a *App) send() {
 		l := &outbound.Lane{
 			Kind: at.kind, Partition: at.partition, Shards: a.shards, Intents: a.bus.Own(claimLane+string(at.kind)+".", at.partition),
 			Reader: a.bus, Follow: func(from int64) shard.Follower { return a.bus.Follow(at.kind.Messages(), at.partition, from) },
-			Holds: holds, Gate: a.store, Caller: a.graph, Publisher: a.bus, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
+			Holds: holds, Gate: a.store, Caller: noting{a.graph, a.store, a.log}, Publisher: a.bus, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
 			OptedOut: func(m chat.Outbound, when time.Time) (*stream.Record, error) {
 				return optout.StoppedAtMeta(a.shards, m, when)
 			},
@@ -135,6 +138,24 @@ func (a *App) send() {
 			lanes.assign(mine, func(ctx context.Context, l lane) error { return now.Holds(ctx, l.kind.Messages(), l.partition) })
 		})
 	})
+}
+
+// noting remembers what each message was called with, for receipts that don't repeat it.
+type noting struct {
+	outbound.Caller
+	store *store.Store
+	log   zerolog.Logger
+}
+
+func (n noting) Call(ctx context.Context, m chat.Outbound, good time.Time) (string, error) {
+	id, err := n.Caller.Call(ctx, m, good)
+	if err != nil || m.Broadcast == "" {
+		return id, err
+	}
+	if err := n.store.NoteSent(ctx, m.Account, id, m.Callback()); err != nil {
+		n.log.Debug().Err(err).Msg("a receipt may not find its row")
+	}
+	return id, nil
 }
 
 // declare tells the shards what the configuration says of accounts, and waits until they know.

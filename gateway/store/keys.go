@@ -54,6 +54,9 @@ func membersName(account, list string) string { return "m/" + account + "/" + li
 func wordsName(account string) string    { return "w/" + account }
 func meaningsName(account string) string { return "w/" + account + "/lists" }
 
+// sentName names the index entry of a sent message: its id's hash → what finds its row. Disposable.
+func sentName(hash string) string { return "x/" + hash }
+
 // key completes a name.
 func (s *Store) key(shard int, name string) string { return s.base(shard) + name }
 

@@ -41,6 +41,7 @@ type desk struct {
 	log       bytes.Buffer
 	offset    int64
 	now       time.Time
+	callbacks map[string]string // by message id
 }
 
 func newDesk(t testing.TB) *desk {
@@ -49,7 +50,7 @@ func newDesk(t testing.TB) *desk {
 		d.accounts[id] = optout.Account{V: 1, ID: id, Key: chat.Key("key of " + id + ", 16 bytes"), Lists: optout.SystemLists()}
 	}
 	d.h = &inbound.Handler{
-		Decode: meta.Decode, Salvage: meta.Salvage, Accounts: d, Words: d, Publisher: d, Shards: 4,
+		Decode: meta.Decode, Salvage: meta.Salvage, Accounts: d, Words: d, Sent: d, Publisher: d, Shards: 4,
 		Now: func() time.Time { return d.now }, Logger: zerolog.New(&d.log), Metrics: d,
 		Directory: chat.NewDirectory([]string{"acme", "umbrella"}, []chat.Channel{
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "310100000000001"},
@@ -73,6 +74,16 @@ func (d *desk) Keywords(_ context.Context, account string, words []string) (map[
 		}
 	}
 	return found, d.uncertain
+}
+
+func (d *desk) Callbacks(_ context.Context, _ string, messageIDs []string) (map[string]string, error) {
+	found := map[string]string{}
+	for _, id := range messageIDs {
+		if callback, ok := d.callbacks[id]; ok {
+			found[id] = callback
+		}
+	}
+	return found, d.unknown
 }
 
 func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {

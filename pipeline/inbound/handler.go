@@ -24,6 +24,7 @@ type Handler struct {
 	Directory *chat.Directory
 	Accounts  accounts
 	Words     words
+	Sent      sent
 	Publisher stream.Publisher
 	Shards    chat.Shards
 	Now       func() time.Time
@@ -42,6 +43,12 @@ type accounts interface {
 // nobody can know now, which is never the same as "no keyword".
 type words interface {
 	Keywords(ctx context.Context, account string, words []string) (map[string][]optout.Match, error)
+}
+
+// sent gives what was given to Meta with messages of ours, by message id, for receipts that come without it; those not known
+// are missing.
+type sent interface {
+	Callbacks(ctx context.Context, account string, messageIDs []string) (map[string]string, error)
 }
 
 // metrics counts what was handled.
@@ -63,6 +70,9 @@ func (h *Handler) Handle(ctx context.Context, batch []stream.Record) error {
 	}
 	known, err := h.ask(ctx, items)
 	if err != nil {
+		return err
+	}
+	if err := h.trace(ctx, items); err != nil {
 		return err
 	}
 	var follows []*stream.Record
@@ -107,6 +117,30 @@ func (h *Handler) ask(ctx context.Context, items []*item) (map[string]knowledge,
 		known[id] = k
 	}
 	return known, nil
+}
+
+// trace finds the messages of receipts that don't say themselves which they are about.
+func (h *Handler) trace(ctx context.Context, items []*item) error {
+	mute := map[string][]*item{}
+	for _, it := range items {
+		if r := it.in.Receipt; r != nil && r.Callback == "" && it.channel.Account != "" && it.in.MessageID != "" {
+			mute[it.channel.Account] = append(mute[it.channel.Account], it)
+		}
+	}
+	for account, receipts := range mute {
+		ids := make([]string, len(receipts))
+		for i, it := range receipts {
+			ids[i] = it.in.MessageID
+		}
+		found, err := h.Sent.Callbacks(ctx, account, ids)
+		if err != nil {
+			return fmt.Errorf("messages of receipts: %w", err)
+		}
+		for _, it := range receipts {
+			it.in.Receipt.Callback = found[it.in.MessageID]
+		}
+	}
+	return nil
 }
 
 // follows gives all records that one item causes. If that panics or fails, the item goes to dead and causes nothing else.

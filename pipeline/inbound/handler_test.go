@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"optgate/gateway/meta"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/inbound"
@@ -198,6 +199,24 @@ func TestReceiptsBecomeFacts(t *testing.T) {
 	d.handle(d.records(bytes.ReplaceAll(d.body("status_biz_opaque"), []byte("camp=7;rcpt=000123"), []byte("umbrella/b7/12/b7.12")))...)
 	if facts := of[chat.Fact](d, stream.Outcomes); len(facts) != 0 {
 		t.Errorf("what is not ours, and another account's, is no fact: %+v", facts)
+	}
+}
+
+func TestAReceiptThatNamesNoRowFindsItByItsMessage(t *testing.T) {
+	d := newDesk(t)
+	records := d.records(d.body("status_failed_131026"))
+	in, err := meta.Decode(records[0].Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.handle(records...)
+	if facts := of[chat.Fact](d, stream.Outcomes); len(facts) != 0 {
+		t.Errorf("nobody sent it, and yet: %+v", facts)
+	}
+	d.callbacks = map[string]string{in.MessageID: "acme/b7/12/b7.12"}
+	d.handle(records...)
+	if facts := of[chat.Fact](d, stream.Outcomes); len(facts) != 1 || facts[0].ID != "b7.12" || facts[0].Status != chat.Failed {
+		t.Errorf("%+v", facts)
 	}
 }
 
