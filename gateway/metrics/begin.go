@@ -1,5 +1,7 @@
 package metrics
 
+import "slices"
+
 // begin makes the series that are known beforehand. One that first appears with its first event begins at 1, and a rate
 // over it misses that event.
 func (m *Metrics) begin() {
@@ -25,7 +27,7 @@ func (c *counter) begin(values ...[]string) {
 		var longer [][]string
 		for _, head := range combinations {
 			for _, value := range list {
-				longer = append(longer, append(head[:len(head):len(head)], value))
+				longer = append(longer, append(slices.Clip(head), value))
 			}
 		}
 		combinations = longer

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,9 +37,9 @@ func newCounter(r *prometheus.Registry, name, help string, labels ...string) *co
 }
 
 func (c *counter) add(n float64, values ...string) {
-	bounded := make([]string, len(c.labels))
+	bounded := slices.Clone(values)
 	for i, l := range c.labels {
-		bounded[i] = l.bound(values[i])
+		bounded[i] = l.bound(bounded[i])
 	}
 	c.vec.WithLabelValues(bounded...).Add(n)
 }
