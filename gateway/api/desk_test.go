@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -25,6 +26,7 @@ type desk struct {
 	offset   int64
 	asleep   bool // the owner decides nothing
 	away     error
+	unfolded error // what reading rows answers, if anything
 	facts    map[int]chat.Fact
 	messages []stream.Record
 	verdict  gate.Answer
@@ -133,7 +135,7 @@ func (d *desk) Rows(_ context.Context, _ broadcast.Broadcast, numbers []int) (fa
 	for _, n := range numbers {
 		facts = append(facts, d.facts[n])
 	}
-	return facts, d.away
+	return facts, cmp.Or(d.unfolded, d.away)
 }
 
 func (d *desk) RowTotals(context.Context, broadcast.Broadcast) (map[chat.Status]int, error) {
@@ -143,7 +145,7 @@ func (d *desk) RowTotals(context.Context, broadcast.Broadcast) (map[chat.Status]
 	for _, f := range d.facts {
 		totals[f.Status]++
 	}
-	return totals, d.away
+	return totals, cmp.Or(d.unfolded, d.away)
 }
 
 func (d *desk) Ask(_ context.Context, questions []gate.Question) []gate.Answer {

@@ -109,7 +109,7 @@ func TestAReportThatCanNotBeGiven(t *testing.T) {
 	for _, query := range []string{"format=xml", "status=sent", "limit=0", "limit=1001", "after=x", "after=2"} {
 		d.call(t, "acme-read", "GET", path+"?"+query, "").is(http.StatusBadRequest, "invalid_field")
 	}
-	d.away = fault.New(fault.NotCertain, "not_certain", "behind")
+	d.unfolded = fault.New(fault.NotCertain, "not_certain", "behind")
 	for _, query := range []string{"", "?format=csv", "?format=ndjson"} {
 		d.call(t, "acme-read", "GET", path+query, "").is(http.StatusServiceUnavailable, "not_certain")
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,5 +116,3 @@ func (s *Store) readListed(ctx context.Context, account string, members []string
 	}
 	return page, nil
 }
-
-var errUnfolded = errors.New("outcomes are not folded yet")

@@ -161,6 +161,8 @@ func (s *Store) folded(ctx context.Context, b broadcast.Broadcast, read func(pip
 	return nil
 }
 
+var errUnfolded = errors.New("outcomes are not folded yet")
+
 // parseRow reads what foldRows wrote: rank, status, time, message id, error, list and reason, a line each.
 func parseRow(text string) (chat.Fact, error) {
 	parts := strings.Split(text, "\n")
