@@ -21,7 +21,7 @@ func (r *run) admit(round stream.Round) error {
 		case errors.Is(err, stream.ErrVersion):
 			return err
 		case err != nil:
-			r.bury(rec, err)
+			r.bury(rec)
 			continue
 		case r.open[it.key] != nil || r.done.has(it.Account, it.Broadcast, it.ID, it.Row):
 			r.Metrics.Send(string(r.Kind), "repeat")
@@ -49,20 +49,23 @@ func (r *run) admit(round stream.Round) error {
 	return nil
 }
 
+// noMessage is the reason of dead letters out of the outbound topics.
+const noMessage = "no_message"
+
 // bury keeps what can't be understood, raw and with its reason. The cursor waits until that is done.
-func (r *run) bury(rec stream.Record, why error) {
+func (r *run) bury(rec stream.Record) {
 	it := &item{offset: rec.Offset, timer: -1, state: closed}
 	r.order = append(r.order, it)
 	source := string(r.Kind.Messages())
 	r.reports = append(r.reports, report{it, &stream.Record{
 		Topic: stream.Dead, Partition: stream.AnyPartition, Key: []byte(source), Value: rec.Value,
 		Headers: []stream.Header{
-			{Key: "v", Value: "1"}, {Key: "source", Value: source}, {Key: "reason", Value: why.Error()},
+			{Key: "v", Value: "1"}, {Key: "source", Value: source}, {Key: "reason", Value: noMessage},
 			{Key: "received_at", Value: strconv.FormatInt(rec.Time.UnixMilli(), 10)},
 		},
 	}})
-	r.Metrics.Send(string(r.Kind), "dead")
-	r.Log.Error().Str("lane", string(r.Kind)).Int("partition", r.Partition).Int64("offset", rec.Offset).Err(why).Msg("record not understood")
+	r.Metrics.Dead(noMessage)
+	r.Log.Error().Str("lane", string(r.Kind)).Int("partition", r.Partition).Int64("offset", rec.Offset).Msg("record is no message to send")
 }
 
 // makeReady puts a message into its channel's queue, and into the front of it where its turn had come before.

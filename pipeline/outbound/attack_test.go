@@ -335,6 +335,7 @@ func (p *process) Reserve(_ context.Context, _ string, _ float64, n int, _ time.
 func (p *process) Slow(string)         {}
 func (p *process) Send(string, string) {}
 func (p *process) Gate(string)         {}
+func (p *process) Dead(string)         {}
 
 // unfenced is the mutation: everyone's appends are taken, and everyone is told that they follow the last one.
 type unfenced struct {

@@ -62,8 +62,9 @@ type pacer interface {
 }
 
 type meter interface {
-	Send(lane, result string) // what became of a message, or that it goes "again", was a "repeat" or "dead"
+	Send(lane, result string) // what became of a message, or "again", "halted", "repeat"
 	Gate(answer string)
+	Dead(reason string)
 }
 
 const (
@@ -88,7 +89,7 @@ type Lane struct {
 	Caller    Caller                                                      //
 	Publisher stream.Publisher                                            // of facts
 	Pace      pacer                                                       // of the numbers
-	Hold      func() bool                                                 // says that nothing may be sent while STOPs lie unread; may be nil
+	Hold      func() bool                                                 // says that bulk must wait, since STOPs lie unread; may be nil
 	Directory *chat.Directory                                             //
 	Calls     int                                                         // under way at once at most; 0: 64
 	OptedOut  func(m chat.Outbound, at time.Time) (*stream.Record, error) // gives the command that files who stopped marketing at Meta; may be nil

@@ -221,6 +221,16 @@ func TestBulkWaitsWhileStopsLieUnread(t *testing.T) {
 	})
 }
 
+func TestRepliesDontWaitForUnreadStops(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		w.hold = func() bool { return true }
+		w.send(outbound.Replies, message("m1"))
+		start(t, w.lane(outbound.Replies))
+		after(time.Second)
+		w.wantFact("m1", chat.Sent, "")
+	})
+}
+
 func TestAMessageOfAnUndeclaredChannelIsHeldThenExpires(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		m := message("m1")
@@ -374,7 +384,7 @@ func TestWhatIsNoMessageGoesToDeadAndHoldsNobodyUp(t *testing.T) {
 		after(time.Second)
 		w.wantFact("m1", chat.Sent, "")
 		dead := w.logs[place{stream.Dead, stream.AnyPartition}]
-		if len(dead) != 5 || string(dead[0].Value) != "{" || dead[0].Header("source") != "outbound.replies" || dead[0].Header("reason") == "" {
+		if len(dead) != 5 || string(dead[0].Value) != "{" || dead[0].Header("source") != "outbound.replies" || dead[0].Header("reason") != "no_message" || w.counted("dead no_message") != 5 {
 			t.Errorf("dead: %v", dead)
 		}
 		if err := stop(); err != nil {

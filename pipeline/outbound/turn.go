@@ -24,7 +24,7 @@ func (r *run) pick(ctx context.Context) []*item {
 	if now.Before(r.resume) {
 		return nil
 	}
-	if r.Hold != nil && r.Hold() {
+	if r.Kind == Bulk && r.Hold != nil && r.Hold() {
 		r.resume = now.Add(holdCheck)
 		return nil
 	}

@@ -296,9 +296,10 @@ func (w *world) Slow(number string) {
 	w.slowed = append(w.slowed, number)
 }
 
-// Send and Gate are the metrics'.
+// Send, Gate and Dead are the metrics'.
 func (w *world) Send(lane, result string) { w.count(lane + " " + result) }
 func (w *world) Gate(answer string)       { w.count("gate " + answer) }
+func (w *world) Dead(reason string)       { w.count("dead " + reason) }
 
 func (w *world) count(what string) {
 	w.mu.Lock()
