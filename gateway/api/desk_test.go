@@ -35,12 +35,20 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{states: map[string][]byte{}, facts: map[int]chat.Fact{}, verdict: gate.Answer{Verdict: gate.Go}}
+	d := emptyDesk()
 	d.world = newWorld(t, func(o *api.Options) {
 		o.Publisher, o.States, o.Answers, o.Topics = d, d, d, d
-		o.Broadcast = api.BroadcastOptions{Broadcasts: d, Rows: d, Gate: d}
+		o.Broadcast = d.options()
 	})
 	return d
+}
+
+func emptyDesk() *desk {
+	return &desk{states: map[string][]byte{}, facts: map[int]chat.Fact{}, verdict: gate.Answer{Verdict: gate.Go}}
+}
+
+func (d *desk) options() api.BroadcastOptions {
+	return api.BroadcastOptions{Broadcasts: d, Rows: d, Gate: d}
 }
 
 func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {

@@ -10,16 +10,19 @@ import (
 	"optgate/gateway/api"
 )
 
-// FuzzCall: whatever is asked about lists, entries and people, it is answered, and never as a fault of our own.
+// FuzzCall: whatever is asked about lists, entries, people and broadcasts, it is answered, and never as a fault of our own.
 func FuzzCall(f *testing.F) {
 	f.Add("GET", "/v1/optout-lists/default/entries?search=%2B44&after=1", "")
 	f.Add("POST", "/v1/optout-lists/default/entries", `{"to":"+447700900001","email":"a@b.c","channel":"*"}`)
 	f.Add("DELETE", "/v1/optout-lists/default/entries/1.wa", "")
 	f.Add("GET", "/v1/why?channel=wa&to=GB.9021&lists=default,news&category=utility", "")
 	f.Add("GET", "/v1/dead?after=0.1", "")
+	f.Add("GET", "/v1/broadcasts/b1/report?format=csv", "")
 	f.Fuzz(func(t *testing.T, method, uri, body string) {
 		w := emptyWorld()
-		a := api.New(w.options())
+		o := w.options()
+		o.Broadcast = emptyDesk().options()
+		a := api.New(o)
 		var rc fasthttp.RequestCtx
 		rc.Request.Header.SetMethod(method)
 		rc.Request.SetRequestURI(uri)
