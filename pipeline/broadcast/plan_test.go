@@ -109,8 +109,8 @@ func TestEveryWrongFieldIsToldAtOnce(t *testing.T) {
 	f(`{}`, "channel required", "category required", "message required", "recipients required", "lists required")
 	f(`{"channel":1,"category":[],"lists":"default","message":"Hi","recipients":{},"ends_at":5,"list":1}`,
 		"list unknown_member", "channel invalid", "category invalid", "lists invalid", "message invalid", "ends_at invalid", "recipients required")
-	change := func(old, new string) string {
-		return strings.Replace(asked(to("+447700900101")), old, new, 1)
+	change := func(this, that string) string {
+		return strings.Replace(asked(to("+447700900101")), this, that, 1)
 	}
 	f(change(`"wa"`, `"theirs"`), "channel unknown_channel")
 	f(change(`"wa"`, `"page"`), "channel unsupported_channel")

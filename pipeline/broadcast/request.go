@@ -117,12 +117,12 @@ func (f *form) err() error {
 
 // text reads a text that must be there.
 func (f *form) text(name string) (text string) {
-	raw, there := f.members[name]
-	if !there {
+	switch raw, there := f.members[name]; {
+	case !there:
 		f.say(name, "required", "must be given")
-	} else if json.Unmarshal(raw, &text) != nil {
+	case json.Unmarshal(raw, &text) != nil:
 		f.say(name, "invalid", "must be a text")
-	} else if text == "" {
+	case text == "":
 		f.say(name, "required", "must not be empty")
 	}
 	return text

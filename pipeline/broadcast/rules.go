@@ -205,27 +205,21 @@ func forgotten(r Ref, pages int) (keys []string) {
 	return keys
 }
 
-// body is what a command of this package carries; target names the broadcast that it is about.
+// body is what a command of this package carries.
 type body interface {
-	target() (id string, err error)
+	target() string // the id of the broadcast that it is about
+	fits() bool     // its numbers are ones that a broadcast may have
 }
 
-func (b pageBody) target() (string, error) {
-	if b.Page < 0 || b.Page >= MaxRecipients {
-		return "", errors.New("there is no such page")
-	}
-	return b.ID, nil
-}
+func (b pageBody) target() string   { return b.ID }
+func (b createBody) target() string { return b.ID }
+func (b statusBody) target() string { return b.ID }
+func (b forgetBody) target() string { return b.ID }
 
-func (b createBody) target() (string, error) { return b.ID, nil }
-func (b statusBody) target() (string, error) { return b.ID, nil }
-
-func (b forgetBody) target() (string, error) {
-	if b.Pages < 0 || b.Pages > MaxRecipients {
-		return "", errors.New("there are no such pages")
-	}
-	return b.ID, nil
-}
+func (b pageBody) fits() bool   { return b.Page >= 0 && b.Page < MaxRecipients }
+func (b createBody) fits() bool { return b.Outcomes >= 0 }
+func (b statusBody) fits() bool { return b.Status != Collecting }
+func (b forgetBody) fits() bool { return b.Pages >= 0 && b.Pages <= MaxRecipients }
 
 func keys[B body](of func(Ref, B) []string) func(shard.Place, shard.Command) ([]string, error) {
 	return func(p shard.Place, c shard.Command) (found []string, err error) {
@@ -246,12 +240,12 @@ func apply[B body](c shard.Command, do func(Ref, B) error) error {
 	if err := json.Unmarshal(c.Body, &b); err != nil {
 		return fmt.Errorf("body of %s: %w", c.Kind, err)
 	}
-	id, err := b.target()
-	if err != nil {
-		return err
-	}
+	id := b.target()
 	if c.Account == "" || id == "" || strings.Contains(c.Account+id, "/") {
 		return errors.New("command names no broadcast")
+	}
+	if !b.fits() {
+		return fmt.Errorf("body of %s: no broadcast has that", c.Kind)
 	}
 	return do(Ref{c.Account, id}, b)
 }

@@ -59,7 +59,7 @@ func (d *decider) fold(c shard.Command) error {
 
 func (d *decider) answer(c shard.Command) string { return string(d.states[shard.AnswerKey(c.ID)]) }
 
-func (d *decider) broadcast(t interface{ Fatal(...any) }, r broadcast.Ref) (b broadcast.Broadcast) {
+func (d *decider) broadcast(t *testing.T, r broadcast.Ref) (b broadcast.Broadcast) {
 	if err := json.Unmarshal(d.states[r.Key()], &b); err != nil {
 		t.Fatal(err)
 	}
