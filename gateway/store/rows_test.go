@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -262,17 +263,28 @@ func TestANewBroadcastIsFoldedFromItsBeginning(t *testing.T) {
 }
 
 func TestRowsOfAForgottenBroadcastGo(t *testing.T) {
-	eachRedis(t, func(t *testing.T, s *store.Store, _ func()) {
-		b := planned(1, 0, 3)
-		opened(t, s, 0, b)
-		folded(t, s, 0, 1, about(b, 1, chat.Sent, 1))
-		if err := s.DropRows(t.Context(), 0, b.Ref()); err != nil {
+	server := miniredis.RunT(t)
+	s := store.Open(store.Config{Addresses: []string{server.Addr()}, Prefix: "x.", Shards: rowShards})
+	defer s.Close() //nolint:errcheck // nothing is left to lose
+	gone, stays := planned(1, 0, 3), planned(2, 0, 3)
+	opened(t, s, 0, gone, stays)
+	folded(t, s, 0, 2, about(gone, 1, chat.Sent, 1), about(stays, 1, chat.Sent, 1))
+	for range 2 {
+		if err := s.DropRows(t.Context(), 0, gone.Ref()); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.DropRows(t.Context(), 0, planned(2, 0, 3).Ref()); err != nil {
-			t.Error(err)
-		}
-	})
+	}
+	if facts, err := s.Rows(t.Context(), gone, []int{1}); err != nil || facts[0].Status != chat.Sent {
+		t.Errorf("who is reading them can't go on: %v %v", facts, err)
+	}
+	before := len(server.Keys())
+	server.FastForward(time.Hour)
+	if facts, err := s.Rows(t.Context(), gone, []int{1}); err != nil || facts[0].Status != "" || len(server.Keys()) != before-2 {
+		t.Errorf("left: %v %v in %d keys of %d", facts, err, len(server.Keys()), before)
+	}
+	if facts, err := s.Rows(t.Context(), stays, []int{1}); err != nil || facts[0].Status != chat.Sent {
+		t.Errorf("another's are gone: %v %v", facts, err)
+	}
 }
 
 func TestBroadcastsAreListedWhileTheyExist(t *testing.T) {
