@@ -41,7 +41,9 @@ func eachRedis(t *testing.T, test func(t *testing.T, s *store.Store, wipe func()
 			test(t, s, wipe)
 		})
 	}
-	run("embedded", miniredis.RunT(t).Addr())
+	embedded := miniredis.RunT(t)
+	embedded.ClockTTL(true) // else no lease ends
+	run("embedded", embedded.Addr())
 	if address := os.Getenv("OPTGATE_TEST_REDIS"); address != "" {
 		run("real", address)
 	}
