@@ -60,7 +60,7 @@ func (e *Embedded) start(options Options) error {
 			// Compaction stops everything else for its duration, so it is done before anybody is served.
 			"log.cleaner.backoff.ms": "315360000000",
 			// A box that was off for weeks goes on where it was.
-			"offsets.retention.minutes": "525600",
+			"offsets.retention.minutes": "5256000",
 		}),
 	}
 	if options.Sync {
