@@ -88,7 +88,7 @@ func Attack(t *testing.T, target Target) (Findings, string) {
 	w := &world{Target: target, prefix: fmt.Sprintf("attack%d.", rand.Uint32()), key: chat.Key("0123456789abcdef"), began: time.Now().UnixMilli()}
 	w.cast.w, w.ledger.known, w.sent.all = w, map[chat.Pseudonym]knowledge{}, map[string]said{}
 	for range processes {
-		b, err := bus.Open(bus.Config{Brokers: target.Brokers, Prefix: w.prefix, Shards: shards, SingleCopy: true}, target.Log)
+		b, err := bus.Open(bus.Config{Brokers: target.Brokers, Prefix: w.prefix, Shards: shards, SingleCopy: len(target.Brokers) < 3}, target.Log)
 		if err != nil {
 			t.Fatal(err)
 		}
