@@ -41,6 +41,7 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) error {
 	}
 	defer s.clear()
 	if err := s.play(ctx); err != nil {
+		t.printf("\nFAILED\n")
 		return fmt.Errorf("the demo broke off: %w", err)
 	}
 	if !printVerdict(t, append(s.seen.judge(), s.tidy()...)) {
@@ -122,19 +123,43 @@ func (s *stage) calls() []call {
 	return calls
 }
 
+// wait waits until something is so, as long as patience lasts. What never comes breaks nothing off: the verdict will tell.
+func (s *stage) wait(ctx context.Context, patience time.Duration, what string, ask func(ctx context.Context) (bool, error)) error {
+	short, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
+	defer cancel()
+	err := eventually(short, what, func() (bool, error) { return ask(short) })
+	if ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		s.complain(err)
+	}
+	return nil
+}
+
+// complain prints what should not be. The story goes on, so that the verdict can tell all of it.
+func (s *stage) complain(err error) {
+	s.seen.complaints++
+	s.say("NOT as it should be: %v", err)
+}
+
 // eventually asks again and again until it is so or ctx ends. An error is an answer, too: it may be of a gateway that has
 // only just started.
 func eventually(ctx context.Context, what string, ask func() (bool, error)) error {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
+	var last error
 	for {
 		so, err := ask()
 		if so {
 			return nil
 		}
+		if err != nil && ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("waiting until %s: %w", what, context.Cause(ctx)), err)
+			return errors.Join(fmt.Errorf("until %s: %w", what, context.Cause(ctx)), last)
 		case <-ticker.C:
 		}
 	}

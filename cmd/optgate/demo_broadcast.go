@@ -40,14 +40,16 @@ func (s *stage) broadcastToAll(ctx context.Context) error {
 	if err := <-late; err != nil {
 		return err
 	}
-	err := eventually(ctx, "the broadcast is finished", func() (bool, error) {
-		now, err := s.sent(ctx)
+	var now sentBroadcast
+	err := s.wait(ctx, finishedWithin, "the broadcast is finished", func(ctx context.Context) (_ bool, err error) {
+		now, err = s.sent(ctx)
 		return now.Status == broadcast.Finished, err
 	})
 	if err != nil {
 		return err
 	}
-	s.say("The broadcast is finished.")
+	s.seen.finished = now.Status == broadcast.Finished
+	s.say("The broadcast is %s.", now.Status)
 	return s.confirmed(ctx, s.crowd.late)
 }
 
@@ -65,6 +67,8 @@ func (s *stage) plan() map[string]any {
 
 // called waits until the broadcast has called so many people.
 func (s *stage) called(ctx context.Context, people int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, calledWithin, fmt.Errorf("not within %s", calledWithin))
+	defer cancel()
 	err := s.meta.Await(ctx, func(sends []fake.Send) bool {
 		n := 0
 		for _, one := range sends {
@@ -75,7 +79,7 @@ func (s *stage) called(ctx context.Context, people int) error {
 		return n >= people
 	})
 	if err != nil {
-		return fmt.Errorf("waiting until the broadcast has called %d people: %w", people, context.Cause(ctx))
+		return fmt.Errorf("until the broadcast has called %d people: %w", people, context.Cause(ctx))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -100,6 +101,9 @@ func (c *child) end() {
 
 // stop lets it drain, and is an error if it does not end well.
 func (c *child) stop(within time.Duration) error {
+	if c.process == nil {
+		return errors.New("the gateway does not run")
+	}
 	if err := c.process.Process.Signal(syscall.SIGTERM); err != nil {
 		return fmt.Errorf("stop the gateway: %w", err)
 	}

@@ -12,13 +12,21 @@ import (
 	"optgate/gateway/meta/fake"
 )
 
-// play tells the story: webhooks, a kill in their middle, a broadcast, a kill in its middle, receipts.
+// play tells the story: webhooks, a kill in their middle, a broadcast, a kill in its middle, receipts. Its error is that it
+// could not begin, or that ctx ended.
 func (s *stage) play(ctx context.Context) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
 	for _, act := range []func(context.Context) error{
-		s.open, s.deliver, s.settle, s.broadcastToAll, s.look, s.receipts, s.showReport, s.close,
+		s.deliver, s.settle, s.broadcastToAll, s.look, s.receipts, s.showReport, s.close,
 	} {
-		if err := act(ctx); err != nil {
-			return err
+		err := act(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			s.complain(err)
 		}
 	}
 	return nil
@@ -70,19 +78,16 @@ func (s *stage) restart(ctx context.Context, when string) error {
 
 // settle waits until everybody who opted out is on a list and has got the confirmation.
 func (s *stage) settle(ctx context.Context) error {
-	err := eventually(ctx, "all opt-outs are in force", func() (bool, error) {
-		listed, err := s.listed(ctx)
+	listed := map[string]bool{}
+	err := s.wait(ctx, inForceWithin, "all opt-outs are in force", func(ctx context.Context) (_ bool, err error) {
+		listed, err = s.listed(ctx)
 		return err == nil && len(missing(s.crowd.barred, listed)) == 0, err
 	})
 	if err != nil {
 		return err
 	}
-	s.say("All %d are on their opt-out lists.", len(s.crowd.barred))
-	if err := s.confirmed(ctx, s.crowd.typed); err != nil {
-		return err
-	}
-	s.say("The %d who typed or pressed it have their confirmation.", len(s.crowd.typed))
-	return nil
+	s.say("%d of %d are on their opt-out lists.", len(listed), len(s.crowd.barred))
+	return s.confirmed(ctx, s.crowd.typed)
 }
 
 // listed gives the digits of all who are on one of the system lists.
@@ -108,27 +113,43 @@ func (s *stage) listed(ctx context.Context) (map[string]bool, error) {
 
 // confirmed waits until a confirmation has reached each of these people.
 func (s *stage) confirmed(ctx context.Context, people map[string]bool) error {
-	return eventually(ctx, "all opt-outs are confirmed", func() (bool, error) {
+	left := len(people)
+	err := s.wait(ctx, confirmedWithin, "all opt-outs are confirmed", func(context.Context) (bool, error) {
 		reached := map[string]bool{}
 		for _, c := range s.calls() {
 			if c.confirmation {
 				reached[c.person] = true
 			}
 		}
-		return len(missing(people, reached)) == 0, nil
+		left = len(missing(people, reached))
+		return left == 0, nil
 	})
+	s.say("%d of the %d who typed or pressed it have their confirmation.", len(people)-left, len(people))
+	return err
 }
+
+// How long the demo waits for what should come at once, or in two seconds.
+const (
+	inForceWithin   = 10 * time.Second
+	confirmedWithin = 8 * time.Second
+	calledWithin    = 10 * time.Second
+	finishedWithin  = 15 * time.Second
+	receivedWithin  = 5 * time.Second
+)
 
 // look gathers what the gateway says of itself: the report, and what it kept.
 func (s *stage) look(ctx context.Context) (err error) {
-	if s.seen.report, err = s.report(ctx); err != nil {
-		return err
-	}
 	s.seen.calls, s.seen.acknowledged, s.seen.kept = s.calls(), maps.Clone(s.courier.acknowledged), map[string]bool{}
 	for _, topic := range []string{"inbound", "dead"} {
 		if err := s.readIDs(ctx, topic); err != nil {
 			return fmt.Errorf("tail %s: %w", topic, err)
 		}
+	}
+	if s.seen.report, err = s.report(ctx); err != nil {
+		return fmt.Errorf("read the report: %w", err)
+	}
+	if _, _, unknown := s.seen.rows(); unknown > 0 {
+		s.say("%d rows are Unknown: the kill cut their calls off. Nobody calls again; receipts will tell.", unknown)
 	}
 	return nil
 }
@@ -170,17 +191,11 @@ func (s *stage) receipts(ctx context.Context) error {
 	if err := s.courier.deliver(ctx, all, time.Millisecond, func(int) {}); err != nil {
 		return err
 	}
-	// Where some never arrive, the verdict tells how many did.
-	short, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	err := eventually(short, "receipts have arrived", func() (bool, error) {
-		sent, err := s.sent(short)
-		s.seen.known = sent.Totals.Delivered + sent.Totals.Read
+	err := s.wait(ctx, receivedWithin, "receipts have arrived", func(ctx context.Context) (bool, error) {
+		now, err := s.sent(ctx)
+		s.seen.known = now.Totals.Delivered + now.Totals.Read
 		return err == nil && s.seen.known >= s.seen.told, err
 	})
-	if ctx.Err() != nil {
-		return err
-	}
-	s.say("Receipts have come for %d messages.", s.seen.told)
-	return nil
+	s.say("Receipts have come for %d of %d messages.", s.seen.known, s.seen.told)
+	return err
 }

@@ -24,7 +24,7 @@ func soundEvidence() evidence {
 		report: []reportRow{
 			{To: "+a", Status: chat.Skipped, Error: gate.SkipReason}, {To: "+b", Status: chat.Sent}, {To: "+c", Status: chat.Unknown},
 		},
-		told: 2, known: 2,
+		finished: true, told: 2, known: 2,
 	}
 }
 
@@ -45,6 +45,8 @@ func TestTheDemoCanFail(t *testing.T) {
 		"an opted-out person is sent": func(e *evidence) { e.calls = append(e.calls, call{person: "a"}) },
 		"a call after a confirmation": func(e *evidence) { e.calls[1], e.calls[3] = e.calls[3], e.calls[1] },
 		"somebody is called twice":    func(e *evidence) { e.calls = append(e.calls, call{person: "c"}) },
+		"it never ends":               func(e *evidence) { e.finished = false },
+		"something comes too late":    func(e *evidence) { e.complaints = 1 },
 		"a receipt finds no row":      func(e *evidence) { e.known = 1 },
 		"too many are Unknown": func(e *evidence) {
 			e.report = slices.Repeat([]reportRow{{To: "+c", Status: chat.Unknown}}, callsAtOnce+1)

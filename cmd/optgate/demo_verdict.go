@@ -20,6 +20,8 @@ type evidence struct {
 	late         map[string]bool // who opted out while it ran
 	calls        []call          // that Meta was asked for, in their order
 	report       []reportRow     // of the broadcast, before receipts tell more
+	finished     bool            // the broadcast
+	complaints   int             // things that should not be, or did not come in time
 	told, known  int             // calls of the broadcast that a receipt tells of, and rows that know it
 }
 
@@ -63,8 +65,8 @@ func (e evidence) judge() []promise {
 			"Who typed or pressed it gets one confirmation",
 			fmt.Sprintf("%d people, %d confirmed once, %d wrong ones", expected, confirmed, wrongly), confirmed == expected && wrongly == 0,
 		}, {
-			"Every recipient has a row in the report",
-			fmt.Sprintf("%d recipients, %d rows", len(e.people), len(e.report)), len(e.report) == len(e.people),
+			"The broadcast finishes, with a row for everybody",
+			fmt.Sprintf("%d recipients, %d rows", len(e.people), len(e.report)), e.finished && len(e.report) == len(e.people),
 		}, {
 			"Who opted out is skipped as " + gate.SkipReason,
 			fmt.Sprintf("%d of %d, and %d who did not", skipped, len(e.barred), others), skipped == len(e.barred) && others == 0,
@@ -80,6 +82,9 @@ func (e evidence) judge() []promise {
 		}, {
 			"Unknown are at most the calls in flight at the kill",
 			fmt.Sprintf("%d, of at most %d", unknown, callsAtOnce), unknown <= callsAtOnce,
+		}, {
+			"Everything comes in time",
+			fmt.Sprintf("%d complaints", e.complaints), e.complaints == 0,
 		}, {
 			"Every receipt finds its row",
 			fmt.Sprintf("%d of %d", e.known, e.told), e.told > 0 && e.known == e.told,

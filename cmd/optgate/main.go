@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"optgate/pipeline/fault"
 )
 
 func main() {
@@ -64,9 +66,9 @@ func run(ctx context.Context, args []string, t terminal) int {
 func exitCode(err error) int {
 	var wrong usageError
 	switch {
-	case err == nil, errors.Is(err, errShown):
+	case err == nil:
 		return exitFine
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), fault.KindOf(err) == fault.Invalid:
 		return exitUsage
 	}
 	return exitFailed

@@ -97,7 +97,7 @@ func cell(value json.RawMessage) string {
 		}
 		return plain(text)
 	case json.Unmarshal(value, &list) == nil:
-		return plain(strings.Join(list, ", "))
+		return shorten(plain(strings.Join(list, ", ")))
 	}
 	return shorten(plain(string(value)))
 }
@@ -112,7 +112,7 @@ func plain(text string) string {
 	}, text)
 }
 
-const widest = 120
+const widest = 80
 
 func shorten(text string) string {
 	if runes := []rune(text); len(runes) > widest {

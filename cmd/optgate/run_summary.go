@@ -40,7 +40,8 @@ func watch(ctx context.Context, t terminal, gateway client) {
 	every, before, after := printedEvery, "", "\n"
 	if t.shows() {
 		every, before, after = shownEvery, "\r\x1b[K", ""
-		defer t.printf("\n")
+		t.printf("\x1b[?7l") // a line too long for the terminal is cut, since a second one could not be written over
+		defer t.printf("\x1b[?7h\n")
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
