@@ -26,7 +26,7 @@ const (
 	wabaID        = "177700000000001"
 	pageID        = "133300000000001"
 	instagramID   = "144400000000001"
-	accessToken   = "simulated"
+	accessToken   = "EAAGsimulated"
 )
 
 // newBusiness makes one with secrets that nobody has seen.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -122,25 +123,23 @@ func refusal(answer *http.Response) error {
 
 // Error is what the gateway says, its code, and what to do where that is plain.
 func (r *refused) Error() string {
-	text := r.Detail
+	said := []string{r.Detail}
 	if r.Code != "" {
-		text += " (" + r.Code + ")"
+		said[0] += " (" + r.Code + ")"
 	}
 	for _, wrong := range r.Errors {
-		text += "\n  " + wrong.Field + ": " + wrong.Detail
+		said = append(said, wrong.Field+": "+wrong.Detail)
 	}
 	if r.Status == http.StatusUnauthorized {
-		text += "\n  --token or OPTGATE_TOKEN names the token"
+		said = append(said, "--token or OPTGATE_TOKEN names the token")
 	}
-	return text
+	return plainLines(said)
 }
 
 // pages gives the rows of a list, page after page, to each.
 func (c client) pages(ctx context.Context, path string, query url.Values, each func(rows []json.RawMessage) error) error {
 	asked := url.Values{"limit": {"1000"}}
-	for name, values := range query {
-		asked[name] = values
-	}
+	maps.Copy(asked, query)
 	for {
 		var page struct {
 			Data []json.RawMessage `json:"data"`

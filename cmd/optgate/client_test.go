@@ -119,9 +119,14 @@ func TestHealthAsksThePublicListenerOfTheConfiguration(t *testing.T) {
 		}
 	}))
 	defer alive.Close()
-	environ := []string{"OPTGATE_PUBLIC__LISTEN=0.0.0.0:" + alive.URL[strings.LastIndexByte(alive.URL, ':')+1:]}
+	port := alive.URL[strings.LastIndexByte(alive.URL, ':')+1:]
+	environ := []string{"OPTGATE_PUBLIC__LISTEN=0.0.0.0:" + port}
 	if got := command(t, environ, "health"); got.code != exitFine {
 		t.Errorf("alive: %d %s", got.code, got.err)
+	}
+	private := []string{"OPTGATE_PRIVATE__LISTEN=:" + port, "OPTGATE_PUBLIC__LISTEN=127.0.0.1:1", "OPTGATE_ROLES=sender"}
+	if got := command(t, private, "health"); got.code != exitFine {
+		t.Errorf("alive without a public listener: %d %s", got.code, got.err)
 	}
 	alive.Close()
 	if got := command(t, environ, "health"); got.code != exitFailed {

@@ -70,7 +70,7 @@ func setStage(t terminal, dir string) (*stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	log, err := os.Create(filepath.Join(dir, "optgate.log")) //nolint:gosec // a folder of our own
+	log, err := os.Create(filepath.Join(dir, "optgate.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,8 @@ func (s *stage) clear() {
 	_ = s.gateway.log.Close() // it was read
 }
 
-// say prints a line with the time since the start.
-func (s *stage) say(format string, args ...any) {
+// sayf prints a line with the time since the start.
+func (s *stage) sayf(format string, args ...any) {
 	s.printf("%5.1f s  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
@@ -140,7 +140,7 @@ func (s *stage) wait(ctx context.Context, patience time.Duration, what string, a
 // complain prints what should not be. The story goes on, so that the verdict can tell all of it.
 func (s *stage) complain(err error) {
 	s.seen.complaints++
-	s.say("NOT as it should be: %v", err)
+	s.sayf("NOT as it should be: %v", err)
 }
 
 // eventually asks again and again until it is so or ctx ends. An error is an answer, too: it may be of a gateway that has

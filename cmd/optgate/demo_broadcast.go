@@ -25,7 +25,7 @@ func (s *stage) broadcastToAll(ctx context.Context) error {
 		return fmt.Errorf("make the broadcast: %w", err)
 	}
 	s.broadcast = made.ID
-	s.say("A broadcast begins, to all %d people.", len(s.crowd.people))
+	s.sayf("A broadcast begins, to all %d people.", len(s.crowd.people))
 	if err := s.called(ctx, killAfter/2); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (s *stage) broadcastToAll(ctx context.Context) error {
 		return err
 	}
 	s.seen.finished = now.Status == broadcast.Finished
-	s.say("The broadcast is %s.", now.Status)
+	s.sayf("The broadcast is %s.", now.Status)
 	return s.confirmed(ctx, s.crowd.late)
 }
 

@@ -71,7 +71,11 @@ func (c *child) copyLog(from io.Reader, ready chan<- [2]string) {
 	for {
 		line, err := in.ReadBytes('\n')
 		_, _ = c.log.Write(line) // a log that can't be kept stops nothing; leaks looks at what is there
-		var said struct{ Message, Public, Private string }
+		var said struct {
+			Message string `json:"message"`
+			Public  string `json:"public"`
+			Private string `json:"private"`
+		}
 		if json.Unmarshal(line, &said) == nil && said.Message == readyMessage {
 			ready <- [2]string{said.Public, said.Private}
 		}

@@ -36,14 +36,14 @@ func (s *stage) open(ctx context.Context) error {
 	if err := s.gateway.start(ctx); err != nil {
 		return err
 	}
-	s.say("A gateway serves on embedded Kafka and Redis; a simulated Meta stands beside it.")
+	s.sayf("A gateway serves on embedded Kafka and Redis; a simulated Meta stands beside it.")
 	return nil
 }
 
 // deliver delivers everything that the crowd sends, and kills the gateway when half of it is acknowledged.
 func (s *stage) deliver(ctx context.Context) error {
 	all := s.crowd.sends
-	s.say("Meta delivers %d signed webhooks of all kinds; %d people opt out, in many languages.", len(all), len(s.crowd.barred))
+	s.sayf("Meta delivers %d signed webhooks of all kinds; %d people opt out, in many languages.", len(all), len(s.crowd.barred))
 	half, delivered := make(chan struct{}), make(chan error, 1)
 	go func() {
 		delivered <- s.courier.deliver(ctx, all, 12*time.Millisecond, func(answered int) {
@@ -61,18 +61,18 @@ func (s *stage) deliver(ctx context.Context) error {
 		return err
 	}
 	err := <-delivered
-	s.say("All are acknowledged: what had found nobody was delivered again, %d times.", s.courier.refused)
+	s.sayf("All are acknowledged: what had found nobody was delivered again, %d times.", s.courier.refused)
 	return err
 }
 
 // restart kills the gateway as a power cut would, and starts it again on the same data.
 func (s *stage) restart(ctx context.Context, when string) error {
-	s.say("kill -9, when %s.", when)
+	s.sayf("kill -9, when %s.", when)
 	s.gateway.end()
 	if err := s.gateway.start(ctx); err != nil {
 		return err
 	}
-	s.say("The gateway serves again, on the same data.")
+	s.sayf("The gateway serves again, on the same data.")
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (s *stage) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say("%d of %d are on their opt-out lists.", len(listed), len(s.crowd.barred))
+	s.sayf("%d of %d are on their opt-out lists.", len(listed), len(s.crowd.barred))
 	return s.confirmed(ctx, s.crowd.typed)
 }
 
@@ -96,7 +96,9 @@ func (s *stage) listed(ctx context.Context) (map[string]bool, error) {
 	for _, list := range []string{"default", "meta"} {
 		err := s.api(s.business.token).pages(ctx, "/v1/optout-lists/"+list+"/entries", nil, func(rows []json.RawMessage) error {
 			for _, row := range rows {
-				var entry struct{ To string }
+				var entry struct {
+					To string `json:"to"`
+				}
 				if err := json.Unmarshal(row, &entry); err != nil {
 					return err
 				}
@@ -124,7 +126,7 @@ func (s *stage) confirmed(ctx context.Context, people map[string]bool) error {
 		left = len(missing(people, reached))
 		return left == 0, nil
 	})
-	s.say("%d of the %d who typed or pressed it have their confirmation.", len(people)-left, len(people))
+	s.sayf("%d of the %d who typed or pressed it have their confirmation.", len(people)-left, len(people))
 	return err
 }
 
@@ -149,7 +151,7 @@ func (s *stage) look(ctx context.Context) (err error) {
 		return fmt.Errorf("read the report: %w", err)
 	}
 	if _, _, unknown := s.seen.rows(); unknown > 0 {
-		s.say("%d rows are Unknown: the kill cut their calls off. Nobody calls again; receipts will tell.", unknown)
+		s.sayf("%d rows are Unknown: the kill cut their calls off. Nobody calls again; receipts will tell.", unknown)
 	}
 	return nil
 }
@@ -196,6 +198,6 @@ func (s *stage) receipts(ctx context.Context) error {
 		s.seen.known = now.Totals.Delivered + now.Totals.Read
 		return err == nil && s.seen.known >= s.seen.told, err
 	})
-	s.say("Receipts have come for %d of %d messages.", s.seen.known, s.seen.told)
+	s.sayf("Receipts have come for %d of %d messages.", s.seen.known, s.seen.told)
 	return err
 }

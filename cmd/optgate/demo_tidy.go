@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,7 @@ func (s *stage) close(context.Context) error {
 	if err := s.gateway.stop(drainTime); err != nil {
 		return err
 	}
-	s.say("Asked to stop, the gateway drained and ended well.")
+	s.sayf("Asked to stop, the gateway drained and ended well.")
 	return nil
 }
 
@@ -35,9 +36,8 @@ func (s *stage) tidy() []promise {
 
 // personal matches phones, BSUIDs, message ids, texts and secrets of the demo.
 func (s *stage) personal() *regexp.Regexp {
-	pattern := `4477009\d{5}|GB\.90210|wamid\.|Ada \d{3}|stop by tomorrow|désabonner`
-	for _, secret := range []string{s.business.token, s.business.operator, s.business.appSecret, s.business.verifyToken} {
-		pattern += "|" + regexp.QuoteMeta(secret)
-	}
-	return regexp.MustCompile(pattern)
+	return regexp.MustCompile(strings.Join([]string{
+		`4477009\d{5}`, `GB\.90210`, `wamid\.`, `Ada \d{3}`, `stop by tomorrow`, `désabonner`,
+		s.business.token, s.business.operator, s.business.appSecret, s.business.verifyToken, accessToken,
+	}, "|"))
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"optgate/configs"
@@ -26,7 +27,11 @@ func (c *healthCommand) Run(ctx context.Context, t terminal) error {
 		if err != nil {
 			return err
 		}
-		url = "http://" + reachable(config.Public.Listen) + "/healthz"
+		listen := config.Public.Listen
+		if !slices.Contains(config.Roles, configs.RoleIngress) {
+			listen = config.Private.Listen // only ingress opens the public one
+		}
+		url = "http://" + reachable(listen) + "/healthz"
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()

@@ -82,7 +82,7 @@ func TestConfigShowHidesSecrets(t *testing.T) {
 	if got.code != exitFine || !strings.Contains(got.out, phoneNumberID) {
 		t.Fatalf("exit code %d:\n%s%s", got.code, got.out, got.err)
 	}
-	for _, secret := range []string{b.token, b.operator, b.appSecret, b.verifyToken, "simulated"} {
+	for _, secret := range []string{b.token, b.operator, b.appSecret, b.verifyToken, accessToken} {
 		if strings.Contains(got.out, secret) {
 			t.Errorf("shows a secret")
 		}

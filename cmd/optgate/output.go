@@ -112,6 +112,14 @@ func plain(text string) string {
 	}, text)
 }
 
+// plainLines joins what a gateway said, of which some may be somebody else's words.
+func plainLines(said []string) string {
+	for i := range said {
+		said[i] = plain(said[i])
+	}
+	return strings.Join(said, "\n  ")
+}
+
 const widest = 80
 
 func shorten(text string) string {

@@ -41,7 +41,7 @@ func (c *runCommand) Run(ctx context.Context, t terminal) error {
 	}
 	meta, err := fake.New(fake.Options{
 		Webhook: "http://" + reachable(c.Public) + "/webhooks/meta", Secret: []byte(b.appSecret), Token: accessToken,
-		ReceiptDelay: time.Second, Keep: 1, Seed: uint64(time.Now().UnixNano()), //nolint:gosec // any number will do
+		ReceiptDelay: time.Second, Keep: 1, Seed: uint64(time.Now().UnixNano()),
 	})
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (c *runCommand) Run(ctx context.Context, t terminal) error {
 
 // deliver lets made-up people write until ctx ends.
 func (c *runCommand) deliver(ctx context.Context, meta *fake.Meta) {
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+	seed := uint64(time.Now().UnixNano())
 	numbers := []fake.Number{whatsapp(), {Platform: "messenger", ID: pageID}, {Platform: "instagram", ID: instagramID}}
 	people := fake.NewGenerator(seed, numbers, 500, fake.DefaultMix())
 	meta.Run(ctx, people, fake.Plan{Rate: c.Rate, Batch: 2, Again: 0.05, Shuffle: 2, Seed: seed})

@@ -52,7 +52,7 @@ func lines(stream io.Reader, each func(line []byte) error) error {
 				return err
 			}
 		}
-		if err == io.EOF { //nolint:errorlint // what Read gives
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
