@@ -23,7 +23,9 @@ type Steady struct {
 }
 
 // NewSteady makes limits over the fleet's windows.
-func NewSteady(fleet windows) *Steady { return &Steady{fleet: fleet, local: map[string]*rate.Limiter{}} }
+func NewSteady(fleet windows) *Steady {
+	return &Steady{fleet: fleet, local: map[string]*rate.Limiter{}}
+}
 
 // Take asks for one call. It never fails: while Redis is away the process grants limit calls at once and then one each
 // period/limit, which is approximate.

@@ -24,7 +24,7 @@ func TestEmbeddedKafka(t *testing.T) {
 
 // TestRealKafka tries the brokers that OPTGATE_TEST_KAFKA names, if any.
 func TestRealKafka(t *testing.T) {
-	for _, brokers := range strings.Fields(os.Getenv("OPTGATE_TEST_KAFKA")) {
+	for brokers := range strings.FieldsSeq(os.Getenv("OPTGATE_TEST_KAFKA")) {
 		bustest.Run(t, strings.Split(brokers, ","))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,15 +128,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // oneOf says whether an error is one of Kafka's codes.
 func oneOf(err error, codes ...kafka.Error) bool {
 	code, ok := errors.AsType[kafka.Error](err)
-	if !ok {
-		return false
-	}
-	for _, c := range codes {
-		if c == code {
-			return true
-		}
-	}
-	return false
+	return ok && slices.Contains(codes, code)
 }
 
 // coded gives the error of a code in a response, nil for none.

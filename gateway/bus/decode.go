@@ -30,7 +30,8 @@ func decode(at place, set protocol.RecordSet, from int64) (page, error) {
 		return p, fmt.Errorf("%s/%d: records of the unknown shape %T", at.topic, at.partition, set.Records)
 	}
 	for _, batch := range sets.Records {
-		base, control := int64(0), false
+		var base int64
+		control := false
 		switch b := batch.(type) {
 		case *protocol.RecordBatch:
 			base = b.BaseOffset

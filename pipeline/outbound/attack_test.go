@@ -68,7 +68,7 @@ func kafkas(t *testing.T) [][]string {
 		}
 	})
 	all := [][]string{{e.Kafka}}
-	for _, brokers := range strings.Fields(os.Getenv("OPTGATE_TEST_KAFKA")) {
+	for brokers := range strings.FieldsSeq(os.Getenv("OPTGATE_TEST_KAFKA")) {
 		all = append(all, strings.Split(brokers, ","))
 	}
 	return all

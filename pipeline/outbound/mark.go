@@ -40,7 +40,7 @@ func (k markKind) about(it *item) *stream.Record {
 
 func (m mark) record(key string) *stream.Record {
 	m.V = stream.Version
-	value, _ := json.Marshal(m) // strings and numbers can always be written
+	value, _ := json.Marshal(m) //nolint:errchkjson // strings and numbers can always be written
 	return &stream.Record{Key: []byte(key), Value: value}
 }
 

@@ -139,7 +139,7 @@ func (b *batch) decision(shard int, cursor Cursor) ([]*stream.Record, []Change, 
 		return nil, nil, fmt.Errorf("cursor: %w", err)
 	}
 	b.states[CursorKey] = place
-	keys := append(b.order, CursorKey)
+	keys := slices.Concat(b.order, []string{CursorKey})
 	records, changes := make([]*stream.Record, 0, len(keys)), make([]Change, 0, len(keys))
 	for _, key := range keys {
 		records = append(records, &stream.Record{Topic: stream.State, Partition: shard, Key: []byte(key), Value: b.states[key]})

@@ -27,7 +27,7 @@ const (
 
 var (
 	// ErrLost says that Kafka holds less than the view was made from: nothing may be decided or sent until a human has looked.
-	ErrLost    = errors.New("Kafka has lost states that the view was made from")
+	ErrLost    = errors.New("states that the view was made from are lost")
 	errReclaim = errors.New("claim is due")
 )
 

@@ -34,7 +34,7 @@ func embedded(t *testing.T) Target {
 	t.Cleanup(memory.Close)
 	brokers := cluster.ListenAddrs()
 	return Target{
-		Brokers: brokers, Redis: []string{memory.Addr()}, Wipe: memory.FlushAll, For: 8 * time.Second, Log: zerolog.Nop(),
+		Brokers: brokers, Redis: []string{memory.Addr()}, Wipe: memory.FlushAll, For: 6 * time.Second, Log: zerolog.Nop(),
 		Compact: func(_ *bus.Bus, topic string) error { return compact(brokers, topic) },
 	}
 }
@@ -54,18 +54,20 @@ func compact(brokers []string, topic string) error {
 	return err
 }
 
-// each runs a test on the embedded kinds and, where OPTGATE_TEST_KAFKA and OPTGATE_TEST_REDIS name them, on each real Kafka with
-// a real Redis, and where OPTGATE_TEST_REDIS_CLUSTER does, with a real Cluster.
-func each(t *testing.T, test func(t *testing.T, target Target)) {
+// each runs a test on the embedded kinds and, where OPTGATE_TEST_KAFKA, OPTGATE_TEST_REDIS and OPTGATE_TEST_REDIS_CLUSTER name
+// them, on real ones: the first Kafka with one Redis, the others with the Cluster. single leaves the latter out.
+func each(t *testing.T, single bool, test func(t *testing.T, target Target)) {
+	t.Helper()
 	t.Run("embedded", func(t *testing.T) { test(t, embedded(t)) })
-	for n, brokers := range strings.Fields(os.Getenv("OPTGATE_TEST_KAFKA")) {
-		for _, redis := range []string{os.Getenv("OPTGATE_TEST_REDIS"), os.Getenv("OPTGATE_TEST_REDIS_CLUSTER")} {
-			if redis == "" {
-				continue
-			}
-			t.Run(fmt.Sprintf("kafka%d redis%d", n+1, 1+strings.Count(redis, ",")), func(t *testing.T) {
-				test(t, servers(t, strings.Split(brokers, ","), strings.Split(redis, ",")))
-			})
+	redises := os.Getenv("OPTGATE_TEST_REDIS")
+	for brokers := range strings.FieldsSeq(os.Getenv("OPTGATE_TEST_KAFKA")) {
+		if redises == "" {
+			t.Fatal("a real Kafka is named and no Redis for it")
+		}
+		kafkas, nodes := strings.Split(brokers, ","), strings.Split(redises, ",")
+		t.Run(fmt.Sprintf("%d brokers %d redis", len(kafkas), len(nodes)), func(t *testing.T) { test(t, servers(t, kafkas, nodes)) })
+		if redises = os.Getenv("OPTGATE_TEST_REDIS_CLUSTER"); single {
+			return
 		}
 	}
 }
@@ -91,7 +93,7 @@ func servers(t *testing.T, brokers, redises []string) Target {
 }
 
 func TestOwnersUnderAttack(t *testing.T) {
-	each(t, func(t *testing.T, target Target) {
+	each(t, false, func(t *testing.T, target Target) {
 		findings, figures := Attack(t, target)
 		t.Log(figures)
 		if !findings.None() {
@@ -101,11 +103,11 @@ func TestOwnersUnderAttack(t *testing.T) {
 }
 
 func TestAttackNoticesAMissingFence(t *testing.T) {
-	each(t, func(t *testing.T, target Target) { noticed(t, target, NoFence) })
+	each(t, true, func(t *testing.T, target Target) { noticed(t, target, NoFence) })
 }
 
 func TestAttackNoticesAMissingPositionCheck(t *testing.T) {
-	each(t, func(t *testing.T, target Target) { noticed(t, target, NoPositions) })
+	each(t, true, func(t *testing.T, target Target) { noticed(t, target, NoPositions) })
 }
 
 // noticed attacks what lacks a protection until that shows. Chance decides when; that it doesn't at all shows an attack

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -242,9 +243,7 @@ func (w *world) refold(ctx context.Context, t *testing.T, s int, f *Findings, ro
 			t.Fatal(err)
 		}
 		changed, said, sent := turn.Said()
-		for key, state := range changed {
-			states[key] = state
-		}
+		maps.Copy(states, changed)
 		want = append(want, said...)
 		for _, e := range sent {
 			due.note(*e)
@@ -277,8 +276,8 @@ func (w *world) readLedger(ctx context.Context, t *testing.T, s int, f *Findings
 			t.Fatal(err)
 		}
 		entry := fmt.Sprint(row.Pseudonym, row.List, row.Channel)
-		before, any := last[entry]
-		if any && (before.To != row.From || before.offset != row.Prev) || !any && (row.From != optout.StandingIn || row.Prev != optout.NoRow) {
+		before, known := last[entry]
+		if known && (before.To != row.From || before.offset != row.Prev) || !known && (row.From != optout.StandingIn || row.Prev != optout.NoRow) {
 			f.Broken++
 		}
 		at := placed{row, r.Offset, r.Time}

@@ -100,8 +100,7 @@ func failuresComeAgain(h *harness) {
 			defer mu.Unlock()
 			if failures++; failures < 6 {
 				if failures%2 == 0 {
-					var nothing map[string]int
-					nothing["a panic"] = 1
+					panic("a handler's mistake")
 				}
 				return errors.New("not now")
 			}

@@ -85,7 +85,7 @@ func (t *tapped) Write(b []byte) (int, error) {
 func (t *tapped) Read(b []byte) (int, error) {
 	n, err := t.Conn.Read(b)
 	if t.lose && err == nil {
-		t.Conn.Close()
+		_ = t.Close()
 		return 0, errors.New("the answer got lost")
 	}
 	return n, err
@@ -136,10 +136,10 @@ type (
 )
 
 // ApiKey implements protocol.Message.
-func (*deleteRecordsRequest) ApiKey() protocol.ApiKey { return protocol.DeleteRecords }
+func (*deleteRecordsRequest) ApiKey() protocol.ApiKey { return protocol.DeleteRecords } //nolint:revive,staticcheck // the interface says so
 
 // ApiKey implements protocol.Message.
-func (*deleteRecordsResponse) ApiKey() protocol.ApiKey { return protocol.DeleteRecords }
+func (*deleteRecordsResponse) ApiKey() protocol.ApiKey { return protocol.DeleteRecords } //nolint:revive,staticcheck // the interface says so
 
 // Broker implements protocol.BrokerMessage: the leader has to be asked.
 func (r *deleteRecordsRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
