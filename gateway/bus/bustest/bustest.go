@@ -25,6 +25,7 @@ func Run(t *testing.T, brokers []string) {
 		run  func(*harness)
 	}{
 		{"CompactedLogsAreReadToTheEnd", compacted}, // first: it makes kfake's cleaner run
+		{"TailsAreSteppedOver", tailsAreSteppedOver},
 		{"PublishKeepsOrder", publishKeepsOrder},
 		{"RecordsKeepTheirShape", recordsKeepTheirShape},
 		{"CallsShareRequests", callsShareRequests},
