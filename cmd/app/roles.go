@@ -35,11 +35,12 @@ const (
 
 // newOwners makes the roster of shards; nothing is owned yet.
 func (a *App) newOwners() *roster[int] {
-	rules := shard.Join(optout.Rules(), broadcast.Rules())
+	rules := shard.Join(optout.Rules(), broadcast.Rules(), shard.ForgetRules())
 	return newRoster(a.log, func(ctx context.Context, s int, holds func(context.Context) error) error {
 		runner := a.runner(s)
 		beside := crew{log: a.log}
 		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
+		beside.work(fmt.Sprintf("answers of shard %d", s), func(ctx context.Context) error { return a.forget(ctx, s) })
 		defer beside.stop()
 		o := &shard.Owner{
 			Shards: a.shards, Shard: s, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
@@ -64,6 +65,32 @@ func (a *App) own() {
 			})
 		})
 	})
+}
+
+const forgetEvery = time.Hour
+
+// forget asks a shard hourly to forget answers that nobody can ask for any more.
+func (a *App) forget(ctx context.Context, s int) error {
+	for pause(ctx, forgetEvery) {
+		now := time.Now()
+		old, err := a.store.OldAnswers(ctx, s, now.Add(-shard.AnswersKept))
+		if err != nil || len(old) == 0 {
+			continue // again in an hour
+		}
+		body, err := json.Marshal(shard.Forget{Commands: old})
+		if err != nil {
+			return err
+		}
+		c := shard.Command{ID: rand.Text(), Kind: shard.CommandForget, Made: now.UnixMilli(), Body: body}
+		record, err := c.Record(s)
+		if err == nil {
+			err = a.bus.Publish(ctx, record)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runner runs the broadcasts of a shard, beside its owner.

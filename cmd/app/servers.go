@@ -21,6 +21,10 @@ func (a *App) openServers() error {
 	kafka, redis := a.config.Kafka, a.config.Redis
 	if kafka.Embedded() || redis.Embedded() {
 		e, err := embedded.Start(embedded.Options{Dir: filepath.Clean(a.config.DataDir), Sync: kafka.EmbeddedSync})
+		if errors.Is(err, embedded.ErrFormat) {
+			return fault.Wrap(err, fault.Invalid, "data_format",
+				"data_dir was written by another version of Optgate: run that version, or name another data_dir")
+		}
 		if err != nil {
 			return err
 		}

@@ -6,31 +6,29 @@ import (
 	"time"
 
 	"optgate/pipeline/fault"
+	"optgate/pipeline/outbound"
 	"optgate/pipeline/stream"
 )
 
 const (
 	watchEvery  = time.Second
-	tooOld      = 30 * time.Second // of the oldest item without effect: bulk waits, since a STOP may lie there
+	lookWithin  = 5 * time.Second
+	stalledFrom = 30 * time.Second // of the oldest item without effect
 	verifyEvery = time.Hour
 )
 
 // watch is what is looked at every second: how far the pipeline is behind what ingress has kept.
 type watch struct {
-	oldest atomic.Int64 // ms since 1970 of the oldest unhandled item; 0: none
-	asked  atomic.Int64 // ms since 1970 of the last answer of Kafka's
+	hold     outbound.Hold
+	answered atomic.Int64 // ms since 1970 of Kafka's last answer
 }
 
-// behind says that items lie unread for so long that nothing may be sent in bulk. No answer counts as old.
-func (w *watch) behind() bool {
-	now := time.Now()
-	oldest := w.oldest.Load()
-	return now.Sub(time.UnixMilli(w.asked.Load())) > tooOld/3 || oldest > 0 && now.Sub(time.UnixMilli(oldest)) > tooOld
-}
+// behind says that bulk must wait.
+func (w *watch) behind() bool { return w.hold.Holds(time.Now()) }
 
 // kafka gives nil where Kafka has answered lately.
 func (w *watch) kafka() error {
-	if time.Since(time.UnixMilli(w.asked.Load())) > 5*watchEvery {
+	if time.Since(time.UnixMilli(w.answered.Load())) > lookWithin {
 		return fault.New(fault.Unavailable, "kafka_away", "Kafka does not answer.")
 	}
 	return nil
@@ -38,59 +36,64 @@ func (w *watch) kafka() error {
 
 // watchOver starts the watch, and the hourly look at what Kafka holds.
 func (a *App) watchOver() {
-	a.crew.work("watch", func(ctx context.Context) error {
-		tick := time.NewTicker(watchEvery)
-		defer tick.Stop()
-		for {
-			a.look(ctx)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
-	})
+	a.crew.work("watch", func(ctx context.Context) error { return every(ctx, watchEvery, a.look) })
 	a.crew.work("verification", func(ctx context.Context) error {
-		tick := time.NewTicker(verifyEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-				a.verify(ctx)
-			}
+		if !pause(ctx, verifyEvery) { // the start has just looked
+			return nil
 		}
+		return every(ctx, verifyEvery, a.verify)
 	})
+	for p := range a.bus.Partitions(stream.Dead) {
+		a.crew.work("dead letters", func(ctx context.Context) error { return a.mourn(ctx, p) })
+	}
+}
+
+// every does something now and again and again, until ctx ends.
+func every(ctx context.Context, pause time.Duration, do func(ctx context.Context)) error {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		do(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// pause waits; false where ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // look asks Kafka how old the oldest unhandled item is, and Redis which shards are certain.
 func (a *App) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*watchEvery)
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	at, _, err := a.bus.Oldest(ctx, groupInbound, stream.Inbound)
-	switch {
-	case err != nil:
-		a.log.Debug().Err(err).Msg("oldest unhandled item is not known")
-	case at.IsZero():
-		a.watch.oldest.Store(0)
-	default:
-		a.watch.oldest.Store(at.UnixMilli())
-	}
+	oldest, _, err := a.bus.Oldest(ctx, groupInbound, stream.Inbound)
+	var items int64
 	if err == nil {
-		a.watch.asked.Store(time.Now().UnixMilli())
+		items, err = a.items(ctx)
 	}
-	age, stalled := time.Duration(0), 0
-	if oldest := a.watch.oldest.Load(); oldest > 0 {
-		age = time.Since(time.UnixMilli(oldest))
+	if err != nil {
+		a.log.Debug().Err(err).Msg("how far the pipeline is behind is not known")
+	} else {
+		a.watch.hold.Asked(time.Now(), oldest, items)
+		a.watch.answered.Store(time.Now().UnixMilli())
 	}
-	if age > tooOld {
+	age, stalled := a.watch.hold.Age(time.Now()), 0
+	if age > stalledFrom {
 		stalled = 1
 	}
 	a.metrics.Oldest(age)
 	a.metrics.Stalled(stalled)
-	owned := a.owners.keys()
-	ready := 0
+	owned, ready := a.owners.keys(), 0
 	for _, certain := range a.store.Certain(ctx, owned) {
 		if certain {
 			ready++
@@ -99,14 +102,45 @@ func (a *App) look(ctx context.Context) {
 	a.metrics.Shards(len(owned), ready)
 }
 
-// verify looks whether Kafka still holds this installation as it must. If not, owners and lanes end, so that leases run out and
+// items gives how many items were ever kept.
+func (a *App) items(ctx context.Context) (sum int64, err error) {
+	for p := range a.bus.Partitions(stream.Inbound) {
+		_, end, err := a.bus.Ends(ctx, stream.Inbound, p)
+		if err != nil {
+			return 0, err
+		}
+		sum += end
+	}
+	return sum, nil
+}
+
+// mourn counts the dead letters that may hold a message of a declared channel.
+func (a *App) mourn(ctx context.Context, partition int) error {
+	_, end, err := a.bus.Ends(ctx, stream.Dead, partition)
+	if err != nil {
+		return err
+	}
+	letters := a.bus.Follow(stream.Dead, partition, end)
+	defer letters.Close()
+	for {
+		round, err := letters.Next(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range round.Records {
+			if r.Header("holds") == "message" {
+				a.watch.hold.Lost(time.Now())
+			}
+		}
+	}
+}
+
+// verify looks whether Kafka still holds this installation as it must. If not, owners end, so that leases run out and
 // nothing is sent; a human decides.
 func (a *App) verify(ctx context.Context) {
 	if err := a.bus.Verify(ctx); err != nil && ctx.Err() == nil {
 		a.fail(err)
 		a.log.Error().Err(err).Msg("Kafka does not hold what it must: nothing is decided or sent until a restart")
-		if a.owners != nil {
-			a.owners.stop()
-		}
+		a.owners.stop()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -131,4 +132,27 @@ func (s *Store) Answer(ctx context.Context, shardNumber int, offset int64, comma
 		return nil, false, fmt.Errorf("answer to a command: %w", err)
 	}
 	return answer, true, nil
+}
+
+// answersAtOnce bounds one look for old answers, so that the command that forgets them stays small.
+const answersAtOnce = 1000
+
+// OldAnswers gives ids of commands of a shard whose answers were made before a time, at most 1,000.
+func (s *Store) OldAnswers(ctx context.Context, shardNumber int, before time.Time) (commands []string, err error) {
+	prefix := shard.AnswerKey("")
+	all := s.rdb.HScan(ctx, s.key(shardNumber, keyStates), 0, prefix+"*", answersAtOnce).Iterator()
+	for all.Next(ctx) && len(commands) < answersAtOnce {
+		id := strings.TrimPrefix(all.Val(), prefix)
+		if !all.Next(ctx) {
+			break
+		}
+		var a shard.Answer
+		if json.Unmarshal([]byte(all.Val()), &a) == nil && a.Made < before.UnixMilli() {
+			commands = append(commands, id)
+		}
+	}
+	if err := all.Err(); err != nil {
+		return nil, fmt.Errorf("look for old answers: %w", err)
+	}
+	return commands, nil
 }

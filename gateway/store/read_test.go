@@ -130,3 +130,17 @@ func TestAnAnswerIsThereOnceTheShardHasComePast(t *testing.T) {
 		}
 	})
 }
+
+func TestOldAnswersAreFound(t *testing.T) {
+	eachRedis(t, func(t *testing.T, s *store.Store, _ func()) {
+		o := lead(t, s, 2, 1)
+		answer := func(id string, made int64) shard.Change {
+			return shard.Change{Key: shard.AnswerKey(id), New: fmt.Appendf(nil, `{"v":1,"ok":true,"made":%d}`, made)}
+		}
+		o.move(time.Minute, answer("declare/acme/1", 1000), answer("young", 3000), shard.Change{Key: shard.CursorKey, New: []byte(`{"v":1}`)})
+		old, err := s.OldAnswers(t.Context(), 2, time.UnixMilli(2000))
+		if err != nil || len(old) != 1 || old[0] != "declare/acme/1" {
+			t.Errorf("%v, %v", old, err)
+		}
+	})
+}
