@@ -42,6 +42,8 @@ func (b *Bus) Publish(ctx context.Context, records ...*stream.Record) error {
 	case <-w.done:
 	case <-ctx.Done():
 		return fault.Wrap(b.queue.leave(w, context.Cause(ctx)), fault.Unavailable, "kafka_away", "Kafka did not answer in time; try again")
+	case <-b.ctx.Done():
+		return fault.Wrap(b.queue.leave(w, errClosed), fault.Unavailable, "kafka_away", "The gateway is stopping; try again")
 	}
 	if w.err != nil {
 		return w.err
