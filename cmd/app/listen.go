@@ -8,6 +8,7 @@ import (
 	"optgate/gateway/api"
 	"optgate/gateway/httpd"
 	"optgate/gateway/ingress"
+	"optgate/gateway/store"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/stream"
 	"optgate/ratelimit"
@@ -18,7 +19,7 @@ func (a *App) listen() error {
 	health := a.health()
 	private := api.New(api.Options{
 		Tokens: a.apiTokens(), Directory: a.directory, Shards: a.shards, Publisher: soundly{a}, Accounts: a.store, States: a.store,
-		Entries: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(a.store.Windows(ratelimit.StartAfresh)), Calls: a.config.Limits.APIPerMinute,
+		Entries: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute,
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},
@@ -57,6 +58,19 @@ func (s soundly) Publish(ctx context.Context, records ...*stream.Record) error {
 		return err
 	}
 	return s.a.bus.Publish(ctx, records...)
+}
+
+// soundWindows counts calls over the fleet only while all is well: a Redis that may be another installation's is not touched.
+type soundWindows struct {
+	a       *App
+	windows *store.Windows
+}
+
+func (s soundWindows) Take(ctx context.Context, key string, limit int, period time.Duration) (ratelimit.Decision, error) {
+	if err := s.a.trouble(); err != nil {
+		return ratelimit.Decision{}, err
+	}
+	return s.windows.Take(ctx, key, limit, period)
 }
 
 func (a *App) apps() []ingress.App {
@@ -107,6 +121,9 @@ func (a *App) health() (roles httpd.Health) {
 }
 
 func (a *App) ownedAreCertain(ctx context.Context) error {
+	if !a.owners.assigned() {
+		return fault.New(fault.Unavailable, "unassigned", "No shards are assigned to this process yet.")
+	}
 	return a.certain(ctx, a.owners.keys())
 }
 
