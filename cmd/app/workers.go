@@ -141,11 +141,15 @@ func (r *roster[K]) hold(ctx context.Context, key K) error {
 	}
 }
 
-// keys gives the partitions that this process is assigned; none of a nil roster.
+// assigned says whether there ever was an assignment.
+func (r *roster[K]) assigned() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.holds != nil
+}
+
+// keys gives the partitions that this process is assigned.
 func (r *roster[K]) keys() (keys []K) {
-	if r == nil {
-		return nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key := range r.running {

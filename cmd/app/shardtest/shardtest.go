@@ -213,7 +213,7 @@ func (r *roles) start(ctx context.Context) {
 	r.ctx, r.alive = ctx, map[int]cast{}
 	for s := range int(shards) {
 		for range 3 {
-			r.meant[s] = r.spawn(s)
+			r.assign(s, r.spawn(s))
 		}
 	}
 }
