@@ -15,18 +15,21 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 libs=$root/.tools/kafka/$version
 
 install() {
-	[ -e "$libs/complete" ] && return
+	[ -e "$libs/complete-with-log" ] && return
 	command -v mvn >/dev/null || { echo "kafka.sh: mvn is needed" >&2; exit 1; }
 	mkdir -p "$libs"
 	cat >"$libs/pom.xml" <<POM
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>optgate</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency></dependencies>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version></dependency>
+  </dependencies>
 </project>
 POM
 	mvn -q -f "$libs/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs/jars" >&2
-	touch "$libs/complete"
+	touch "$libs/complete-with-log"
 }
 
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -34,7 +37,7 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 free_port() {
 	local port
 	while :; do
-		port=$((20000 + RANDOM % 20000))
+		port=$((15000 + RANDOM % 17000)) # below those that connections are given
 		listens $port || { echo $port; return; }
 	done
 }

@@ -15,7 +15,7 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 free_port() {
 	local port
 	while :; do
-		port=$((20000 + RANDOM % 20000)) # a Cluster node's bus listens 10000 above
+		port=$((12000 + RANDOM % 10000)) # below those that connections are given; a Cluster node's bus listens 10000 above
 		listens $port || listens $((port + 10000)) || { echo $port; return; }
 	done
 }
