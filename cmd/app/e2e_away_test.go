@@ -34,6 +34,7 @@ func (w *world) post(events ...fake.Event) (status int, retry string) {
 // TestKafkaAway cuts Kafka off in the middle of a broadcast: nothing is kept, so nothing is said to be kept; nothing is
 // sent; and when it is back everything goes on without a restart.
 func TestKafkaAway(t *testing.T) {
+	together(t)
 	var line *cable
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(t.TempDir()), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
 		listener, err := net.Listen(network, "127.0.0.1:0")
@@ -86,7 +87,7 @@ func TestKafkaAway(t *testing.T) {
 
 // TestRedisAway cuts Redis off in the middle of a broadcast: webhooks are kept and worked off later, and nothing is sent.
 func TestRedisAway(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		if len(on.redis) > 1 {
 			on.redis = nil // the nodes of a Cluster tell their own addresses, around any cable

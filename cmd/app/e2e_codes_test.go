@@ -13,7 +13,7 @@ import (
 // TestMetasAnswersDecideWhatHappensToAMessage plays the error codes that mean something: which calls are repeated, which
 // never, and what they do to others.
 func TestMetasAnswersDecideWhatHappensToAMessage(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		refused := func(status, code int) fake.Outcome { return fake.Outcome{HTTP: status, Code: code} }
@@ -60,7 +60,7 @@ func TestMetasAnswersDecideWhatHappensToAMessage(t *testing.T) {
 
 // TestTooFastSlowsTheNumberDown sends at 60 a second and is told by the first answer that this is too fast.
 func TestTooFastSlowsTheNumberDown(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		var told atomic.Bool
 		w := newWorld(t, on, func(o *fake.Options) {
@@ -87,7 +87,7 @@ func TestTooFastSlowsTheNumberDown(t *testing.T) {
 
 // TestWhoStoppedMarketingAtMeta is filed on the Meta list, whether Meta says so at once or later, and only resume lifts that.
 func TestWhoStoppedMarketingAtMeta(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		atOnce, later, both, other := person(500), person(501), person(502), person(503)
@@ -143,7 +143,7 @@ func TestWhoStoppedMarketingAtMeta(t *testing.T) {
 
 // TestADeadTokenHaltsItsChannelAlone lets Meta refuse acme's token; bravo's messages go on, and acme's wait.
 func TestADeadTokenHaltsItsChannelAlone(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		over := make(chan struct{})
 		w := newWorld(t, on, func(o *fake.Options) {

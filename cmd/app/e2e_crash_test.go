@@ -19,6 +19,7 @@ const callsAtOnce = 64
 // TestKilledGatewayLosesNothing kills the gateway again and again, at any moment, while webhooks stream in and a broadcast
 // goes out, and starts it anew on the same data.
 func TestKilledGatewayLosesNothing(t *testing.T) {
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		w := newWorld(t, on, func(o *fake.Options) {
 			o.Answer = func(fake.Send) fake.Outcome { return fake.Outcome{Hang: 100 * time.Millisecond} } // a kill meets calls under way

@@ -35,6 +35,7 @@ func beside(t *testing.T) *embedded.Embedded {
 
 // TestBroadcastSurvivesRedisBeingWiped wipes Redis three times while a broadcast runs and people opt out.
 func TestBroadcastSurvivesRedisBeingWiped(t *testing.T) {
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		if len(on.redis) == 0 {
 			on.redis = []string{beside(t).Redis}
@@ -98,7 +99,7 @@ func bulkEndsWithConfirmation(t *testing.T, sends []fake.Send) {
 
 // TestEmptyKafkaIsNotTakenForTheTruth empties Kafka beside a Redis that knows an installation.
 func TestEmptyKafkaIsNotTakenForTheTruth(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		if len(on.redis) == 0 {
 			on.redis = []string{beside(t).Redis}

@@ -65,6 +65,13 @@ func eachServers(t *testing.T, story func(t *testing.T, on servers)) {
 	}
 }
 
+// together lets a test run beside others, unless they would share real servers, which some of them wipe.
+func together(t *testing.T) {
+	if len(realServers()) == 0 {
+		t.Parallel()
+	}
+}
+
 // realServers pairs the clusters of Kafka with those of Redis, so that each is in at least one pair.
 func realServers() (pairs []servers) {
 	kafkas := strings.Fields(os.Getenv("OPTGATE_TEST_KAFKA"))

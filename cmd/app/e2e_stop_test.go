@@ -83,7 +83,7 @@ func textOf(t *testing.T, s fake.Send) string {
 }
 
 func TestNeighboursInOneBodyActEachForThemselves(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		now := time.Now()

@@ -14,7 +14,7 @@ import (
 
 // TestRedeliveryHasOneEffect delivers every webhook five times, in any order and batched with strangers, as Meta may.
 func TestRedeliveryHasOneEffect(t *testing.T) {
-	t.Parallel()
+	together(t)
 	eachServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		random := rand.New(rand.NewPCG(10, 10))
