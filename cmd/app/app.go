@@ -28,6 +28,7 @@ type Options struct {
 type App struct {
 	Public  string // host:port of the public listener as it was bound; "" where no role needs it
 	Private string // host:port of the private one
+	Kafka   string // host:port of the embedded Kafka, for tools as kcat; "" where it is not embedded
 
 	config    configs.Config
 	log       zerolog.Logger

@@ -29,8 +29,9 @@ func (a *App) openServers() error {
 			return err
 		}
 		a.crew.onStop(a.ended("embedded servers", e.Close))
+		a.log.Info().Str("kafka", e.Kafka).Str("redis", e.Redis).Msg("embedded servers")
 		if kafka.Embedded() {
-			kafka.Brokers, kafka.SingleCopy = []string{e.Kafka}, configs.Accepted
+			a.Kafka, kafka.Brokers, kafka.SingleCopy = e.Kafka, []string{e.Kafka}, configs.Accepted
 		}
 		if redis.Embedded() {
 			redis.Addresses = []string{e.Redis}

@@ -94,11 +94,12 @@ func (c *runCommand) introduce(t terminal, b business, gateway *app.App, graph, 
   token           %s (also in %s)
   operator token  in %s
   simulated Meta  %s, delivering %g items a second
+  Kafka           %s (as in kcat -b %s -t optgate.inbound -C -e)
   data            %s
   log             %s
 
 `, version(), public, b.verifyToken, filepath.Join(data, secretFile), private, b.token, filepath.Join(data, tokenFile),
-		filepath.Join(data, operatorFile), graph, c.Rate, data, logFile)
+		filepath.Join(data, operatorFile), graph, c.Rate, gateway.Kafka, gateway.Kafka, data, logFile)
 	t.printf(`Somebody types STOP:
   body='{"object":"whatsapp_business_account","entry":[{"id":"%s","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550140001","phone_number_id":"%s"},"messages":[{"from":"447700900001","id":"wamid.'$RANDOM$RANDOM'","timestamp":"'$(date +%%s)'","type":"text","text":{"body":"STOP"}}]}}]}]}'
   curl -i %s/webhooks/meta -H "X-Hub-Signature-256: sha256=$(printf %%s "$body" | openssl dgst -sha256 -hmac "$(cat %s)" | sed 's/.* //')" -H 'Content-Type: application/json' --data-binary "$body"
