@@ -54,8 +54,10 @@ func membersName(account, list string) string { return "m/" + account + "/" + li
 func wordsName(account string) string    { return "w/" + account }
 func meaningsName(account string) string { return "w/" + account + "/lists" }
 
-// sentName names the index entry of a sent message: its id's hash → what finds its row. Disposable.
-func sentName(hash string) string { return "x/" + hash }
+// sentName names a part of the index of messages sent in a period: a message id's hash → what finds its row. Disposable.
+func sentName(period int64, part string) string {
+	return "x/" + strconv.FormatInt(period, 10) + "/" + part
+}
 
 // key completes a name.
 func (s *Store) key(shard int, name string) string { return s.base(shard) + name }

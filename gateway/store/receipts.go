@@ -16,10 +16,20 @@ import (
 // receiptTime is how long Meta may tell about a message.
 const receiptTime = 30 * 24 * time.Hour
 
+// sentPeriod is the time whose messages share their hashes, so that the index has few keys however many messages it
+// knows: a key for each message would cost Redis several times the memory, and the embedded one walks all its keys
+// whenever its clock moves.
+const sentPeriod = 10 * 24 * time.Hour
+
 // NoteSent remembers what was given to Meta to find a message's row by, for receipts that come without it. It is a mere
 // index: what is lost of it costs a receipt.
 func (s *Store) NoteSent(ctx context.Context, account, messageID, callback string) error {
-	if err := s.rdb.Set(ctx, s.sentKey(account, messageID), callback, receiptTime).Err(); err != nil {
+	m, period := newSent(account, messageID), periodOf(time.Now())
+	key := s.sentKey(m, period)
+	pipe := s.rdb.Pipeline()
+	pipe.HSet(ctx, key, m.field, callback)
+	pipe.ExpireAt(ctx, key, time.Unix((period+1)*int64(sentPeriod.Seconds()), 0).Add(receiptTime))
+	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("note a sent message: %w", err)
 	}
 	return nil
@@ -27,26 +37,42 @@ func (s *Store) NoteSent(ctx context.Context, account, messageID, callback strin
 
 // Callbacks gives what NoteSent remembers of messages, by message id; those unknown are missing.
 func (s *Store) Callbacks(ctx context.Context, account string, messageIDs []string) (map[string]string, error) {
+	last := periodOf(time.Now())
+	first := periodOf(time.Now().Add(-receiptTime))
 	pipe := s.rdb.Pipeline()
-	asked := make([]*redis.StringCmd, len(messageIDs))
-	for i, id := range messageIDs {
-		asked[i] = pipe.Get(ctx, s.sentKey(account, id))
+	asked := map[string][]*redis.StringCmd{}
+	for _, id := range messageIDs {
+		m := newSent(account, id)
+		for period := first; period <= last; period++ {
+			asked[id] = append(asked[id], pipe.HGet(ctx, s.sentKey(m, period), m.field))
+		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, uncertain(fmt.Errorf("find sent messages: %w", err))
 	}
 	found := map[string]string{}
-	for i, id := range messageIDs {
-		if callback := asked[i].Val(); callback != "" {
-			found[id] = callback
+	for id, answers := range asked {
+		for _, answer := range answers {
+			if callback := answer.Val(); callback != "" {
+				found[id] = callback
+			}
 		}
 	}
 	return found, nil
 }
 
-// sentKey hides the message id, which contains a phone number.
-func (s *Store) sentKey(account, messageID string) string {
+// sent is a message in the index. Its id is hidden, since it contains a phone number.
+type sent struct{ part, field string }
+
+func newSent(account, messageID string) sent {
 	sum := sha256.Sum256([]byte(account + "/" + messageID))
-	name := sentName(hex.EncodeToString(sum[:12]))
-	return s.key(stream.Spread(name, int(s.shards)), name)
+	hash := hex.EncodeToString(sum[:12])
+	return sent{part: hash[:1], field: hash[1:]}
 }
+
+func (s *Store) sentKey(m sent, period int64) string {
+	return s.key(stream.Spread(m.field, int(s.shards)), sentName(period, m.part))
+}
+
+// periodOf numbers the periods since 1970.
+func periodOf(t time.Time) int64 { return t.Unix() / int64(sentPeriod.Seconds()) }
