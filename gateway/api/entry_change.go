@@ -37,7 +37,7 @@ func (a *API) addEntry(c *call) error {
 	if err != nil {
 		return err
 	}
-	id, err := c.changeID(account.Key)
+	id, err := c.changeID(account.Key, body.Channel, who)
 	if err != nil {
 		return err
 	}
@@ -138,12 +138,13 @@ func (a *API) removeEntry(c *call) error {
 }
 
 // changeID names what this call wants: by its Idempotency-Key, so that a repeated call is the same command, else by chance.
-func (c *call) changeID(key chat.Key) (string, error) {
+// Whom it names is part of it: a key that was used for somebody else must never answer for a change that was not made.
+func (c *call) changeID(key chat.Key, channel string, who []chat.Identifier) (string, error) {
 	given, err := c.idempotency()
 	if err != nil || given == "" {
 		return chance(), err
 	}
-	return key.Message("change:" + string(c.rc.Method()) + " " + string(c.rc.Path()) + " " + given), nil
+	return key.Message(fmt.Sprintf("change:%s %s %q %q %s", c.rc.Method(), c.rc.Path(), channel, who, given)), nil
 }
 
 // change makes one consent.change of one identifier and gives the entry as it is afterwards; nil while it is not decided.

@@ -3,13 +3,18 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"optgate/pipeline/fault"
 )
 
 // wrongField is the error about one field.
 func wrongField(kind fault.Kind, field, code, detail string) error {
-	f := fault.New(kind, "invalid_field", "The field %s %s.", field, detail)
+	said := "The field %s %s."
+	if strings.HasSuffix(detail, ".") {
+		said = "The field %s: %s" // a sentence of its own
+	}
+	f := fault.New(kind, "invalid_field", said, field, detail)
 	f.Fields = []fault.Field{{Field: field, Code: code, Detail: detail}}
 	return f
 }

@@ -216,6 +216,23 @@ func TestARepeatedKeyIsOneChange(t *testing.T) {
 		is(422, "invalid_fields")
 }
 
+// Else whoever asked would be told of an opt-out that was never made.
+func TestAKeyUsedAgainForSomebodyElseIsAnotherChange(t *testing.T) {
+	w := newWorld(t, nil)
+	people := []string{"+447700900001", "+447700900002", "+447700900003", "+447700900004"} // some share a shard
+	for _, to := range people {
+		var made entry
+		w.call(t, "acme-lists", "POST", "/v1/optout-lists/default/entries", `{"to":"`+to+`","channel":"wa"}`,
+			"Idempotency-Key", "k1").is(201, "").into(&made)
+		if got := who(made); len(got) != 1 || !strings.HasPrefix(got[0], to) {
+			t.Errorf("%s: answered %v", to, got)
+		}
+	}
+	if got := w.entries(t, "acme-read", "default", ""); len(got) != len(people) {
+		t.Errorf("on the list: %v", got)
+	}
+}
+
 func TestWhatIsNotDecidedInTimeIsAccepted(t *testing.T) {
 	w := newWorld(t, nil)
 	w.held = true
