@@ -2,10 +2,12 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -29,14 +31,11 @@ func (b *Bus) checkSettings(ctx context.Context) error {
 	for _, t := range topics {
 		resources = append(resources, kafka.DescribeConfigRequestResource{ResourceType: kafka.ResourceTypeTopic, ResourceName: t.Name})
 	}
-	response, err := b.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: resources})
+	response, err := b.describe(ctx, resources)
 	if err != nil {
-		return fmt.Errorf("topic settings: %w", err)
+		return err
 	}
 	for _, r := range response.Resources {
-		if r.Error != nil {
-			return fmt.Errorf("settings of %s: %w", r.ResourceName, r.Error)
-		}
 		has := map[string]string{}
 		for _, e := range r.ConfigEntries {
 			has[e.ConfigName] = e.ConfigValue
@@ -46,6 +45,29 @@ func (b *Bus) checkSettings(ctx context.Context) error {
 		}
 	}
 	return b.checkBroker(ctx, metadata.Controller.ID)
+}
+
+// hearsay is how long a broker may not have heard of a topic that another has made.
+const hearsay = 10 * time.Second
+
+// describe asks for the settings of topics that some broker knows, and asks again while the one asked doesn't.
+func (b *Bus) describe(ctx context.Context, topics []kafka.DescribeConfigRequestResource) (response *kafka.DescribeConfigsResponse, err error) {
+	patient, cancel := context.WithTimeout(ctx, hearsay)
+	defer cancel()
+	known := func(err error) bool { return !errors.Is(err, kafka.UnknownTopicOrPartition) }
+	err = b.retry(patient, known, func() error {
+		var err error
+		if response, err = b.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: topics}); err != nil {
+			return fmt.Errorf("topic settings: %w", err)
+		}
+		for _, r := range response.Resources {
+			if r.Error != nil {
+				return fmt.Errorf("settings of %s: %w", r.ResourceName, r.Error)
+			}
+		}
+		return nil
+	})
+	return response, err
 }
 
 // checkPartitions compares how the topics are divided and copied.
