@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,7 +204,10 @@ func (s servers) keys(t *testing.T) (keys []string) {
 	if prefix == "" {
 		prefix = "optgate."
 	}
+	var mu sync.Mutex // masters are asked at once
 	err := s.eachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
 		found := c.Scan(ctx, 0, prefix+"*", 1000).Iterator()
 		for found.Next(ctx) {
 			keys = append(keys, found.Val())
