@@ -41,7 +41,9 @@ type App struct {
 	graph     *meta.Graph
 	owners    *roster[int]
 	watch     watch
-	unsound   atomic.Pointer[error] // why nothing may be kept, decided or sent; nil: all is well
+
+	installation string                // as Kafka and Redis know it, once they are settled
+	unsound      atomic.Pointer[error] // why nothing may be kept, decided or sent; nil: all is well
 }
 
 // Start boots a gateway and returns when it can serve, or an error that says what to do. ctx bounds the start alone. While

@@ -116,6 +116,11 @@ func TestEmptyKafkaIsNotTakenForTheTruth(t *testing.T) {
 		w.says(ada, "STOP")
 		w.barred(ada)
 		w.confirmed(ada)
+		on.flush(t)
+		eventually(t, "a wiped Redis knows the installation again", func() bool {
+			return slices.ContainsFunc(on.keys(t), func(key string) bool { return strings.HasSuffix(key, "installation") })
+		})
+		w.barred(ada)
 		w.stop()
 		if first.kafka[0] == on.kafka[0] {
 			on.drop(t)

@@ -106,6 +106,7 @@ func (a *App) bootstrap(ctx context.Context) error {
 	if err := a.bus.Verify(ctx); err != nil {
 		return err
 	}
+	a.installation = id
 	return a.store.SetInstallation(ctx, id)
 }
 

@@ -72,10 +72,16 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// look asks Kafka how old the oldest unhandled item is, and Redis which shards are certain.
+// look asks Kafka how old the oldest unhandled item is, and Redis which shards are certain. A Redis that was wiped is told
+// again whose views it holds, else an empty Kafka beside it would be taken for a new installation one day.
 func (a *App) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
+	if a.trouble() == nil {
+		if err := a.store.KeepInstallation(ctx, a.installation); err != nil {
+			a.log.Debug().Err(err).Msg("Redis can't be told whose views it holds")
+		}
+	}
 	oldest, _, err := a.bus.Oldest(ctx, groupInbound, stream.Inbound)
 	var items int64
 	if err == nil {

@@ -105,6 +105,14 @@ func (s *Store) SetInstallation(ctx context.Context, id string) error {
 	return nil
 }
 
+// KeepInstallation notes the installation where Redis knows none any more.
+func (s *Store) KeepInstallation(ctx context.Context, id string) error {
+	if err := s.rdb.SetNX(ctx, s.key(0, keyInstallation), id, 0).Err(); err != nil {
+		return fmt.Errorf("keep the installation: %w", err)
+	}
+	return nil
+}
+
 func uncertain(err error) error {
 	return fault.Wrap(err, fault.NotCertain, "not_certain",
 		"The opt-out lists can't be read with certainty just now; nothing is sent meanwhile. Try again.")
