@@ -20,7 +20,7 @@ type batch struct {
 	order   []string         // keys that were decided, in order of their first change
 	rows    []*stream.Record // of the ledger
 	effects []*stream.Record // of other topics
-	size    int              // bytes of new state
+	size    int              // bytes of new state and of the ledger
 }
 
 // fold folds commands in their order. What can't be understood, or makes its fold panic, becomes a dead letter and is
@@ -43,18 +43,17 @@ func (o *Owner) fold(ctx context.Context, records []stream.Record) (*batch, erro
 	next := o.ledgerEnd
 	for i, r := range records {
 		b.taken = i + 1
-		before := next
+		before, err := next, error(nil)
 		if reasons[i] == "" {
 			t := NewTurn(o.place(r), b.states, o.rowOf(&next))
-			if err := o.apply1(t, commands[i]); err != nil {
-				next = before
-				reasons[i] = "fold_failed"
-				o.Logger.Error().Int("shard", o.Shard).Int64("offset", r.Offset).Str("kind", commands[i].Kind).Err(err).Msg("command can't be folded")
-			} else {
+			if reasons[i], err = o.apply1(t, commands[i]); reasons[i] == "" {
 				b.take(t)
+			} else {
+				next = before
 			}
 		}
 		if reasons[i] != "" {
+			o.Logger.Error().Int("shard", o.Shard).Int64("offset", r.Offset).Str("kind", commands[i].Kind).Str("dead", reasons[i]).Err(err).Msg("command can't be folded")
 			b.effects = append(b.effects, dead(r, reasons[i]))
 		}
 		if b.size > turnBytes {
@@ -104,13 +103,20 @@ func (o *Owner) load(ctx context.Context, b *batch, keys []string) error {
 	return nil
 }
 
-func (o *Owner) apply1(t *Turn, c Command) (err error) {
+// apply1 folds one command. reason says why it goes to dead instead, "" if it doesn't.
+func (o *Owner) apply1(t *Turn, c Command) (reason string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("fold panicked: %v\n%s", p, debug.Stack())
+			reason, err = "fold_failed", fmt.Errorf("fold panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return o.Rules[c.Kind].Apply(t, c)
+	if err := o.Rules[c.Kind].Apply(t, c); err != nil {
+		return "fold_failed", err
+	}
+	if decided, told := t.size(); decided+told > mostBytes {
+		return "too_much", fmt.Errorf("%d bytes are decided, %d told", decided, told)
+	}
+	return "", nil
 }
 
 func (o *Owner) place(r stream.Record) Place {
@@ -126,8 +132,9 @@ func (b *batch) take(t *Turn) {
 			b.order = append(b.order, key)
 		}
 		b.states[key] = state
-		b.size += len(key) + len(state)
 	}
+	decided, _ := t.size()
+	b.size += decided
 	b.rows = append(b.rows, t.rows...)
 	b.effects = append(b.effects, t.effects...)
 }
@@ -148,10 +155,14 @@ func (b *batch) decision(shard int, cursor Cursor) ([]*stream.Record, []Change, 
 	return records, changes, nil
 }
 
-// dead makes a dead letter of a command.
+// dead makes a dead letter of a command. One that is larger than any of ours stays in commands alone.
 func dead(r stream.Record, reason string) *stream.Record {
+	value := r.Value
+	if len(value) > mostBytes {
+		value = nil
+	}
 	return &stream.Record{
-		Topic: stream.Dead, Partition: stream.AnyPartition, Key: []byte(stream.Commands), Value: r.Value,
+		Topic: stream.Dead, Partition: stream.AnyPartition, Key: []byte(stream.Commands), Value: value,
 		Headers: []stream.Header{
 			{Key: "v", Value: strconv.Itoa(stream.Version)},
 			{Key: "source", Value: fmt.Sprintf("%s/%d/%d", stream.Commands, r.Partition, r.Offset)},

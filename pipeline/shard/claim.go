@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,8 +31,12 @@ func ClaimDue(claimed time.Time, idle time.Duration) bool {
 // the same: readers could not tell the time before the loss from the time after it otherwise.
 func (o *Owner) claim(ctx context.Context, hard bool) error {
 	began := time.Now()
-	if _, err := o.View.Position(ctx); err != nil {
+	seen, err := o.View.Position(ctx)
+	if err != nil {
 		return err // no claim records for as long as there is no view to lead
+	}
+	if err := o.sound(ctx, seen); err != nil {
+		return err
 	}
 	if hard {
 		if err := o.Log.Claim(ctx); err != nil {
@@ -53,12 +58,11 @@ func (o *Owner) claim(ctx context.Context, hard bool) error {
 	if err != nil {
 		return err
 	}
-	seen, err := o.View.Position(ctx)
-	if err != nil {
+	if seen, err = o.View.Position(ctx); err != nil {
 		return err
 	}
-	if seen.Generation > generation || seen.Next > generation {
-		return fmt.Errorf("view stands at %d, state ends at %d: %w", max(seen.Next, seen.Generation), generation, ErrLost)
+	if after := max(seen.Next, seen.Generation); after > generation {
+		return fmt.Errorf("view stands at %d, after the claim at %d: %w", after, generation, stream.ErrDeposed)
 	}
 	states, err := o.catchUp(ctx, seen, generation)
 	if err != nil {
@@ -72,6 +76,51 @@ func (o *Owner) claim(ctx context.Context, hard bool) error {
 	o.Logger.Info().Int("shard", o.Shard).Int64("generation", generation).Bool("fenced", hard).
 		Int("states", states).Dur("took", time.Since(began)).Msg("shard claimed")
 	return nil
+}
+
+// sound refuses logs that end before what the view was made from. It looks before anything is appended: the claims of owners
+// that try again and again would fill the gap.
+func (o *Owner) sound(ctx context.Context, seen Position) error {
+	_, end, err := o.Reader.Ends(ctx, stream.State, o.Shard)
+	if err != nil {
+		return err
+	}
+	if after := max(seen.Next, seen.Generation+1); seen.Token != "" && after > end {
+		return fmt.Errorf("view stands at %d, state ends at %d: %w", after, end, ErrLost)
+	}
+	if !seen.Whole {
+		return nil
+	}
+	cursor, err := o.cursorAt(ctx, seen)
+	if errors.Is(err, ErrMoved) {
+		return nil // another owner is at work
+	}
+	if err != nil {
+		return err
+	}
+	if _, end, err = o.Reader.Ends(ctx, stream.Consent, o.Shard); err != nil {
+		return err
+	}
+	return ledgerHolds(cursor, end)
+}
+
+func ledgerHolds(cursor Cursor, end int64) error {
+	if cursor.Ledger > end {
+		return fmt.Errorf("rows up to %d were written, consent ends at %d: %w", cursor.Ledger, end, ErrLost)
+	}
+	return nil
+}
+
+// cursorAt reads the cursor from the view.
+func (o *Owner) cursorAt(ctx context.Context, at Position) (cursor Cursor, err error) {
+	loaded, err := o.View.Load(ctx, at, []string{CursorKey})
+	if err != nil || loaded[0] == nil {
+		return cursor, err
+	}
+	if err := json.Unmarshal(loaded[0], &cursor); err != nil {
+		return cursor, fmt.Errorf("cursor of shard %d: %w", o.Shard, err)
+	}
+	return cursor, nil
 }
 
 // catchUp folds state up to the own claim into the view: from where the view stands, or, if it is gone or too old, all of it.
@@ -100,14 +149,15 @@ func (o *Owner) catchUp(ctx context.Context, seen Position, generation int64) (i
 	if err := o.View.Begin(ctx, seen, from); err != nil {
 		return 0, err
 	}
-	o.at = from
+	o.at, o.leased = from, time.Time{}
 	if err := o.fill(ctx, from, states); err != nil {
 		return 0, err
 	}
 	return len(states), o.apply(ctx, Position{Generation: generation, Next: generation + 1, Whole: true}, nil, time.Time{})
 }
 
-// fill writes states in chunks that leave the position where it is: only the last step makes the view whole.
+// fill writes states in chunks that leave the position where it is: only the last step makes the view whole. The cursor comes
+// last, since whoever waits for an answer looks at it.
 func (o *Owner) fill(ctx context.Context, at Position, states map[string][]byte) error {
 	keys, size := make([]string, 0, loadStates), 0
 	flush := func() error {
@@ -126,6 +176,9 @@ func (o *Owner) fill(ctx context.Context, at Position, states map[string][]byte)
 		return o.apply(ctx, at, changes, time.Time{})
 	}
 	for key, state := range states {
+		if key == CursorKey {
+			continue
+		}
 		keys = append(keys, key)
 		if size += len(key) + len(state); len(keys) == loadStates || size > loadBytes {
 			if err := flush(); err != nil {
@@ -133,20 +186,20 @@ func (o *Owner) fill(ctx context.Context, at Position, states map[string][]byte)
 			}
 		}
 	}
+	if _, there := states[CursorKey]; there {
+		keys = append(keys, CursorKey)
+	}
 	return flush()
 }
 
 // restore reads the cursor from the view, and the ledger rows that an earlier owner wrote without coming to its decision.
 func (o *Owner) restore(ctx context.Context, ledger int64) error {
-	loaded, err := o.View.Load(ctx, o.at, []string{CursorKey})
-	if err != nil {
+	var err error
+	if o.cursor, err = o.cursorAt(ctx, o.at); err != nil {
 		return err
 	}
-	o.cursor = Cursor{}
-	if loaded[0] != nil {
-		if err := json.Unmarshal(loaded[0], &o.cursor); err != nil {
-			return fmt.Errorf("cursor of shard %d: %w", o.Shard, err)
-		}
+	if err := ledgerHolds(o.cursor, ledger); err != nil {
+		return err
 	}
 	o.done = map[string]int64{}
 	return o.Reader.Read(ctx, stream.Consent, o.Shard, o.cursor.Ledger, ledger, func(r stream.Record) error {

@@ -14,12 +14,16 @@ import (
 	"optgate/pipeline/stream"
 )
 
+// renewEvery is how long a lease is left alone while nothing comes: rounds may follow each other much faster.
+const renewEvery = 200 * time.Millisecond
+
 // LeaseTime is how long a lease lasts from the time of Redis at which its owner was last known to be up to date.
 const LeaseTime = 1500 * time.Millisecond
 
 const (
 	turnCommands = 2000    // commands a decision takes at most
-	turnBytes    = 1 << 20 // bytes of new state it takes at most
+	turnBytes    = 1 << 20 // bytes of new state and ledger after which it takes no more
+	mostBytes    = 3 << 20 // bytes of all that one command causes; with turnBytes well below what a log takes
 	loadStates   = 2000    // states loaded into the view at once
 	loadBytes    = 1 << 20
 	maxAge       = 7 * 24 * time.Hour // of a view that is brought up to date by replay: half of state's delete.retention.ms
@@ -78,6 +82,7 @@ type Owner struct {
 	clock     clock
 	follower  Follower
 	claimed   time.Time
+	leased    time.Time // when the lease was last renewed, by our clock
 }
 
 // Run owns the shard until ctx ends or another process is assigned to it.
@@ -92,10 +97,16 @@ func (o *Owner) Run(ctx context.Context) error {
 		}
 		err := o.claim(ctx, hard)
 		if err == nil {
-			hard, pause = false, pauses()
+			hard = false
 		}
+		worked := false
 		for err == nil && ctx.Err() == nil {
-			err = o.turn(ctx)
+			if err = o.turn(ctx); err == nil {
+				worked = true
+			}
+		}
+		if worked {
+			pause = pauses()
 		}
 		o.unfollow()
 		if ctx.Err() != nil {
@@ -104,7 +115,9 @@ func (o *Owner) Run(ctx context.Context) error {
 		switch {
 		case errors.Is(err, ErrMoved):
 			o.Logger.Info().Int("shard", o.Shard).Msg("view moved: claiming anew")
-			continue
+			if worked {
+				continue
+			}
 		case errors.Is(err, errReclaim):
 			hard = true
 			continue
@@ -144,7 +157,7 @@ func (o *Owner) turn(ctx context.Context) error {
 	if len(round.Records) > 0 {
 		return nil // the decision has renewed the lease
 	}
-	if lease := o.lease(round, o.cursor.Command); !lease.IsZero() {
+	if lease := o.lease(round, o.cursor.Command); !lease.IsZero() && time.Since(o.leased) >= renewEvery {
 		return o.apply(ctx, o.at, nil, lease)
 	}
 	return nil
@@ -234,6 +247,9 @@ func (o *Owner) apply(ctx context.Context, to Position, changes []Change, lease 
 	}
 	o.at = to
 	o.clock.note(now)
+	if lease.After(now) {
+		o.leased = time.Now()
+	}
 	return nil
 }
 

@@ -82,6 +82,23 @@ func (t *Turn) Row(key string, row any) (int64, error) {
 	return t.ledger(cause), nil
 }
 
+// recordBytes is about what a record has around its value.
+const recordBytes = 100
+
+// size gives the bytes of what was decided, states and rows, and of the effects.
+func (t *Turn) size() (decided, told int) {
+	for key, state := range t.changed {
+		decided += len(key) + len(state) + recordBytes
+	}
+	for _, r := range t.rows {
+		decided += len(r.Value) + recordBytes
+	}
+	for _, r := range t.effects {
+		told += len(r.Value) + recordBytes
+	}
+	return decided, told
+}
+
 // Send says an effect: a record for any topic but state and consent. It may be appended more than once; its id makes that harmless.
 func (t *Turn) Send(r *stream.Record) { t.effects = append(t.effects, r) }
 
