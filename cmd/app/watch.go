@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"optgate/gateway/bus"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/outbound"
 	"optgate/pipeline/stream"
@@ -141,12 +142,21 @@ func (a *App) mourn(ctx context.Context, partition int) error {
 	}
 }
 
-// verify looks whether Kafka still holds this installation as it must. If not, owners end, so that leases run out and
-// nothing is sent; a human decides.
+// verify looks whether Kafka still holds this installation as it must.
 func (a *App) verify(ctx context.Context) {
 	if err := a.bus.Verify(ctx); err != nil && ctx.Err() == nil {
-		a.fail(err)
-		a.log.Error().Err(err).Msg("Kafka does not hold what it must: nothing is decided or sent until a restart")
-		a.owners.stop()
+		a.judge(err)
 	}
+}
+
+// judge ends the owners where Kafka does not hold what it must, so that leases run out and nothing is sent; a human decides.
+// That Kafka could not be asked is no reason: then leases run out by themselves, and come back with it.
+func (a *App) judge(err error) {
+	if !bus.ForGood(err) {
+		a.log.Warn().Err(err).Msg("Kafka can't be verified just now")
+		return
+	}
+	a.fail(err)
+	a.log.Error().Err(err).Msg("Kafka does not hold what it must: nothing is decided or sent until a restart")
+	a.owners.stop()
 }

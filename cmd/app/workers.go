@@ -77,6 +77,7 @@ type roster[K comparable] struct {
 	running map[K]context.CancelFunc
 	holds   func(ctx context.Context, key K) error
 	changed chan struct{} // closed when the assignment changes
+	stopped bool
 	all     sync.WaitGroup
 	log     zerolog.Logger
 }
@@ -90,6 +91,9 @@ func newRoster[K comparable](log zerolog.Logger, run func(ctx context.Context, k
 func (r *roster[K]) assign(keys []K, holds func(ctx context.Context, key K) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stopped {
+		return
+	}
 	r.holds = holds
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -158,9 +162,10 @@ func (r *roster[K]) keys() (keys []K) {
 	return keys
 }
 
-// stop ends all workers and waits for them. Nothing is assigned to it afterwards.
+// stop ends all workers and waits for them. What is assigned afterwards is not begun.
 func (r *roster[K]) stop() {
 	r.mu.Lock()
+	r.stopped = true
 	for key, cancel := range r.running {
 		cancel()
 		delete(r.running, key)

@@ -26,6 +26,16 @@ var (
 	ErrCut = errors.New("log of state was cut")
 )
 
+// ForGood says that an error of Bootstrap or Verify tells of what Kafka holds, not that it could not be asked.
+func ForGood(err error) bool {
+	for _, kind := range []error{ErrKafkaEmpty, ErrInstallation, ErrShards, ErrSettings, ErrCut, stream.ErrTruncated, stream.ErrVersion} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
 // Keys of the records that bootstrap writes into state. Owners know both and pass over them.
 const (
 	installationKey = "installation"
