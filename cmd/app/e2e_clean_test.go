@@ -91,8 +91,8 @@ func TestStopUnderLoadLosesNothing(t *testing.T) {
 			}
 		}
 		stream := w.stream(events)
-		for range 3 {
-			quiet(t, 300*time.Millisecond)
+		for _, n := range []int{20, 50, 80} {
+			eventually(t, "calls are under way", func() bool { return len(w.meta.Sends()) >= n })
 			w.stop()
 			w.start()
 		}
