@@ -43,6 +43,7 @@ type createBody struct {
 type statusBody struct {
 	ID     string `json:"id"`
 	Status Status `json:"status"`
+	From   Status `json:"from,omitempty"` // the only status to move on from; "": any
 }
 
 type forgetBody struct {
@@ -141,7 +142,7 @@ func foldStatus(t *shard.Turn, c shard.Command, r Ref, body statusBody) error {
 	switch {
 	case !there || b.Status == Collecting:
 		return t.Answer(c, shard.Answer{Code: CodeNotFound, Msg: "There is no such broadcast."})
-	case b.Status == body.Status:
+	case b.Status == body.Status, body.From != "" && b.Status != body.From:
 	case !slices.Contains(transitions[b.Status], body.Status):
 		return t.Answer(c, shard.Answer{Code: CodeWrongStatus, Msg: fmt.Sprintf("A broadcast that is %s can't become %s.", b.Status, body.Status)})
 	default:
@@ -253,6 +254,11 @@ func apply[B body](c shard.Command, do func(Ref, B) error) error {
 // StatusCommand asks for another status. Its id is the same in every repeat.
 func StatusCommand(r Ref, s Status, made int64) (shard.Command, error) {
 	return command(r, r.ID+"."+string(s), KindStatus, made, statusBody{ID: r.ID, Status: s})
+}
+
+// startCommand says that a planned broadcast begins. One that somebody has paused meanwhile stays so.
+func startCommand(r Ref, made int64) (shard.Command, error) {
+	return command(r, r.ID+".start", KindStatus, made, statusBody{ID: r.ID, Status: Running, From: Planned})
 }
 
 func command(r Ref, id, kind string, made int64, body any) (shard.Command, error) {

@@ -208,6 +208,20 @@ func TestAPausedBroadcastGoesOnAndACancelledOneDoesNot(t *testing.T) {
 	})
 }
 
+func TestABroadcastPausedAsItBeginsStaysPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ref := w.plan(people(1000))
+		pause, err := broadcast.StatusCommand(ref, broadcast.Paused, time.Now().UnixMilli())
+		must(t, err)
+		w.first = &pause
+		defer w.run()()
+		if status, _ := w.after(time.Minute, ref); status != broadcast.Paused {
+			t.Errorf("it is %s", status)
+		}
+	})
+}
+
 func (w *world) move(r broadcast.Ref, s broadcast.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -25,6 +25,9 @@ func (r *Runner) say(ctx context.Context, b *run, status Status) error {
 		return nil
 	}
 	c, err := StatusCommand(b.Ref(), status, r.Now().UnixMilli())
+	if status == Running {
+		c, err = startCommand(b.Ref(), r.Now().UnixMilli())
+	}
 	if err != nil {
 		return err
 	}

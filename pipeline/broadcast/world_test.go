@@ -38,6 +38,7 @@ type world struct {
 	inLanes  int
 	refuse   int // publications that fail once they got through
 	asked    int
+	first    *shard.Command // somebody's, decided before the runner's next one
 
 	gate  func(q gate.Question) gate.Answer
 	lane  func(m chat.Outbound) chat.Status // "": keeps it
@@ -170,6 +171,10 @@ func (w *world) Publish(_ context.Context, records ...*stream.Record) error {
 		case stream.Commands:
 			var c shard.Command
 			must(w.t, json.Unmarshal(r.Value, &c))
+			if w.first != nil {
+				must(w.t, w.fold(*w.first))
+				w.first = nil
+			}
 			must(w.t, w.fold(c))
 		case stream.Outcomes:
 			w.append(*r)
