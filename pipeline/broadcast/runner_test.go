@@ -211,6 +211,7 @@ func TestAPausedBroadcastGoesOnAndACancelledOneDoesNot(t *testing.T) {
 func TestABroadcastPausedAsItBeginsStaysPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		w.speed = time.Second
 		ref := w.plan(people(1000))
 		pause, err := broadcast.StatusCommand(ref, broadcast.Paused, time.Now().UnixMilli())
 		must(t, err)
