@@ -47,12 +47,13 @@ func (s *Store) Callbacks(ctx context.Context, account string, messageIDs []stri
 			asked[id] = append(asked[id], pipe.HGet(ctx, s.sentKey(m, period), m.field))
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, uncertain(fmt.Errorf("find sent messages: %w", err))
-	}
+	_, _ = pipe.Exec(ctx) // each command's own error is looked at
 	found := map[string]string{}
 	for id, answers := range asked {
 		for _, answer := range answers {
+			if err := answer.Err(); err != nil && !errors.Is(err, redis.Nil) {
+				return nil, uncertain(fmt.Errorf("find sent messages: %w", err))
+			}
 			if callback := answer.Val(); callback != "" {
 				found[id] = callback
 			}

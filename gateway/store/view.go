@@ -120,17 +120,14 @@ redis.call('SET', KEYS[1], ARGV[3])
 return 1`)
 
 // apply: ARGV from, to, lease until, generation, base, number of states, (key, state)…, number of names, name…, (verb,
-// name, member, value)… Names are completed in the script: all lie in the slot of KEYS.
+// name, member, value)… Names are completed in the script: all lie in the slot of KEYS. The states come last: where the script
+// breaks off, as it may while a Cluster moves the slot, what was derived from the old ones is still known to who repeats it.
 var apply = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('MOVED_ON') end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local i = 7
-for _ = 1, tonumber(ARGV[6]) do
-  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[i])
-  else redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
-  i = i + 2
-end
+local states = 7 + 2 * tonumber(ARGV[6])
+local i = states
 local names = tonumber(ARGV[i])
 i = i + 1
 for _ = 1, names do
@@ -143,6 +140,10 @@ while i <= #ARGV do
   elseif verb == 'ZADD' then redis.call('ZADD', name, 0, ARGV[i + 2])
   else redis.call(verb, name, ARGV[i + 2]) end
   i = i + 4
+end
+for i = 7, states - 1, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[i])
+  else redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 end
 if ARGV[1] ~= ARGV[2] then
   redis.call('SET', KEYS[1], ARGV[2])
