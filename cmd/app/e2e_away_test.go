@@ -35,6 +35,16 @@ func (w *world) post(events ...fake.Event) (status int, retry string) {
 // sent; and when it is back everything goes on without a restart.
 func TestKafkaAway(t *testing.T) {
 	together(t)
+	kafkaAway(t, cut)
+}
+
+// TestKafkaSilent is the same where Kafka takes everything and answers nothing.
+func TestKafkaSilent(t *testing.T) {
+	together(t)
+	kafkaAway(t, silent)
+}
+
+func kafkaAway(t *testing.T, how state) {
 	var line *cable
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(t.TempDir()), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
 		listener, err := net.Listen(network, "127.0.0.1:0")
@@ -47,6 +57,7 @@ func TestKafkaAway(t *testing.T) {
 	t.Cleanup(cluster.Close)
 	w := newWorld(t, servers{kafka: cluster.ListenAddrs()}, nil)
 	w.settings["shards"] = 2
+	t.Cleanup(func() { line.set(whole) })
 	w.start()
 	out, all := person(700), people(700, 150)
 	w.says(out, "STOP")
@@ -54,7 +65,7 @@ func TestKafkaAway(t *testing.T) {
 	id := w.broadcast(all, nil)
 	eventually(t, "the broadcast runs", func() bool { return len(offers(w.meta.Sends())) > 30 })
 
-	line.set(true)
+	line.set(how)
 	late := fake.Text(acme, person(701), "hello", time.Now())
 	if status, retry := w.post(late); status != http.StatusServiceUnavailable || retry == "" {
 		t.Errorf("a webhook that can't be kept is answered %d, Retry-After %q", status, retry)
@@ -69,7 +80,7 @@ func TestKafkaAway(t *testing.T) {
 		t.Errorf("%d messages left while Kafka was away", after-before)
 	}
 
-	line.set(false)
+	line.set(whole)
 	eventually(t, "it is ready again", func() bool { ready, _ := w.ready(); return ready })
 	w.deliver(late)
 	if now := w.finished("acme", id); now.Totals.Audience != 150 || now.Totals.Skipped != 1 || now.Totals.Sent+now.Totals.Unknown != 149 {
@@ -109,7 +120,7 @@ func TestRedisAway(t *testing.T) {
 		id := w.broadcast(all, nil)
 		eventually(t, "the broadcast runs", func() bool { return len(offers(w.meta.Sends())) > 30 })
 
-		line.set(true)
+		line.set(cut)
 		w.says(later, "STOP")
 		before := len(w.meta.Sends())
 		within(t, 4*time.Second, "it is not ready", func() bool { ready, _ := w.ready(); return !ready })
@@ -127,7 +138,7 @@ func TestRedisAway(t *testing.T) {
 			t.Errorf("%d messages left while Redis was away", after-before)
 		}
 
-		line.set(false)
+		line.set(whole)
 		w.barred(out, later)
 		now := w.finished("acme", id)
 		if now.Totals.Audience != 150 || now.Totals.Skipped < 1 || now.Totals.Skipped+now.Totals.Sent != 150 {

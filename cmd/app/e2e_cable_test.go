@@ -8,31 +8,63 @@ import (
 	"testing"
 )
 
-// cable lies between the gateway and a server, and can be cut and joined again. What is cut is gone at once: connections
-// break, and new ones find nobody.
+// state of a cable.
+type state int
+
+const (
+	whole  state = iota
+	cut          // connections break, and new ones find nobody
+	silent       // nothing that is sent arrives, until it is whole again
+)
+
+// cable lies between the gateway and a server.
 type cable struct {
 	net.Listener // where the gateway plugs in
 
 	mu    sync.Mutex
-	cut   bool
+	is    state
+	heard chan struct{} // closed unless silent
 	conns map[net.Conn]bool
 }
 
 func newCable(listener net.Listener) *cable {
-	return &cable{Listener: listener, conns: map[net.Conn]bool{}}
+	c := &cable{Listener: listener, heard: make(chan struct{}), conns: map[net.Conn]bool{}}
+	close(c.heard)
+	return c
 }
 
-// set cuts the cable or joins it.
-func (c *cable) set(cut bool) {
+// set cuts the cable, silences it, or makes it whole again.
+func (c *cable) set(to state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cut = cut
-	if cut {
+	if c.is == silent {
+		close(c.heard)
+	}
+	switch c.is = to; to {
+	case cut:
 		for conn := range c.conns {
 			conn.Close()
 		}
 		clear(c.conns)
+	case silent:
+		c.heard = make(chan struct{})
 	}
+}
+
+// plug is a connection through a cable, at the server's end.
+type plug struct {
+	net.Conn
+	cable *cable
+}
+
+// Read waits while the cable is silent, also with what had come before.
+func (p plug) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	p.cable.mu.Lock()
+	heard := p.cable.heard
+	p.cable.mu.Unlock()
+	<-heard
+	return n, err
 }
 
 // Accept gives the next connection that finds the cable whole.
@@ -43,7 +75,7 @@ func (c *cable) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if c.keep(conn) {
-			return conn, nil
+			return plug{conn, c}, nil
 		}
 		conn.Close()
 	}
@@ -52,10 +84,10 @@ func (c *cable) Accept() (net.Conn, error) {
 func (c *cable) keep(conn net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.cut {
+	if c.is != cut {
 		c.conns[conn] = true
 	}
-	return !c.cut
+	return c.is != cut
 }
 
 // extend lays a cable to a server that listens elsewhere.
@@ -86,7 +118,7 @@ func extend(t *testing.T, server string) *cable {
 		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}
-		c.set(true)
+		c.set(cut)
 		running.Wait()
 	})
 	return c
