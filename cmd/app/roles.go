@@ -45,7 +45,7 @@ func (a *App) newOwners() *roster[int] {
 		o := &shard.Owner{
 			Shards: a.shards, Shard: s, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
 			Follow: func(from int64) shard.Follower { return a.bus.Follow(stream.Commands, s, from) },
-			Holds:  holds, Decided: a.count, Logger: a.log,
+			Holds:  holds, Decided: a.count, Lost: func(err error) { go a.lost(err) }, Logger: a.log,
 		}
 		return o.Run(ctx)
 	})

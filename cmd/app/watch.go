@@ -156,6 +156,11 @@ func (a *App) judge(err error) {
 		a.log.Warn().Err(err).Msg("Kafka can't be verified just now")
 		return
 	}
+	a.lost(err)
+}
+
+// lost ends everything that decides: Kafka holds less than it must.
+func (a *App) lost(err error) {
 	a.fail(err)
 	a.log.Error().Err(err).Msg("Kafka does not hold what it must: nothing is decided or sent until a restart")
 	a.owners.stop()

@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"optgate/pipeline/stream"
 )
 
 // crew is what a running program must undo: each step is registered where the thing is born, and all run in reverse.
@@ -50,7 +53,11 @@ func (c *crew) supervise(ctx context.Context, name string, run func(ctx context.
 		if ctx.Err() != nil {
 			return
 		}
-		c.log.Error().Str("worker", name).Err(err).Msg("worker ended: starting it again")
+		if errors.Is(err, stream.ErrDeposed) {
+			c.log.Info().Str("worker", name).Msg("deposed: another has it, or this one claims again")
+		} else {
+			c.log.Error().Str("worker", name).Err(err).Msg("worker ended: starting it again")
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(restartPause):

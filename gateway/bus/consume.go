@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/segmentio/kafka-go"
 
+	"optgate/pipeline/fault"
 	"optgate/pipeline/stream"
 )
 
@@ -88,7 +90,11 @@ func (c *consumer) settle(work, alive context.Context, batch []stream.Record) bo
 		if err == nil {
 			break
 		}
-		c.b.log.Error().Err(err).Str("group", c.group).Str("topic", string(c.at.topic)).Int("partition", c.at.partition).
+		level := zerolog.ErrorLevel
+		if kind := fault.KindOf(err); kind == fault.NotCertain || kind == fault.Unavailable {
+			level = zerolog.InfoLevel // what it stands on is away for now, as in every failover
+		}
+		c.b.log.WithLevel(level).Err(err).Str("group", c.group).Str("topic", string(c.at.topic)).Int("partition", c.at.partition).
 			Int64("offset", batch[0].Offset).Int("records", len(batch)).Msg("batch not handled; trying again")
 		if !pause(alive, wait) {
 			return false

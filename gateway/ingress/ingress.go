@@ -66,7 +66,7 @@ const (
 // Ingress answers the public listener's requests.
 type Ingress struct {
 	Options
-	apps     map[string]App // by id, and all of them together under ""
+	apps     map[string]App // by id; "" is the path that names none
 	bodies   sync.Pool      // of *[]byte
 	inFlight atomic.Int64
 	failures zerolog.Logger // sampled: one line for each webhook would bury the log while Kafka is away
@@ -82,12 +82,10 @@ func New(o Options) *Ingress {
 	}
 	i := &Ingress{Options: o, apps: map[string]App{}}
 	i.failures = o.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 10 * time.Second})
-	var all App
 	for _, a := range o.Apps {
 		i.apps[a.ID] = a
-		all.Secrets = slices.Concat(all.Secrets, a.Secrets)
 	}
-	i.apps[""] = all
+	i.apps[""] = App{}
 	return i
 }
 

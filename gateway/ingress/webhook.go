@@ -44,10 +44,12 @@ func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, app stri
 	case err != nil && fault.KindOf(err) == fault.TooLarge:
 		r = tooLarge
 	case err != nil:
-	case !meta.Verify(i.apps[app].Secrets, rc.Request.Header.Peek(signature), body):
-		r = forged
 	default:
-		r = i.keep(ctx, app, body)
+		if signer, ok := i.signer(app, rc.Request.Header.Peek(signature), body); !ok {
+			r = forged
+		} else {
+			r = i.keep(ctx, signer, body)
+		}
 	}
 	// Records share the body's memory. Where it is not known what became of them, somebody may still be writing them.
 	if r != unavailable {
@@ -55,6 +57,16 @@ func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, app stri
 		i.bodies.Put(pooled)
 	}
 	i.tell(rc, r)
+}
+
+// signer gives the app that signed a body: the one that the path names, or any where it names none.
+func (i *Ingress) signer(app string, given, body []byte) (id string, ok bool) {
+	for _, a := range i.Apps {
+		if (app == "" || app == a.ID) && meta.Verify(a.Secrets, given, body) {
+			return a.ID, true
+		}
+	}
+	return "", false
 }
 
 // keep publishes what a rightly signed body tells.

@@ -125,7 +125,7 @@ func TestWhatIsKept(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		kept := d.log.records()
-		if len(kept) != 2 || string(kept[0].Key) != "447700900001" || len(kept[1].Key) == 0 || kept[1].Header("app") != "" {
+		if len(kept) != 2 || string(kept[0].Key) != "447700900001" || len(kept[1].Key) == 0 || kept[1].Header("app") != "main" { // whose secret signed
 			t.Errorf("%+v", kept)
 		}
 	})

@@ -67,7 +67,7 @@ func textsOf(kind string, m object) (texts []string, ok bool) {
 			texts = append(texts, body.object(reply).text("title"), body.object(reply).text("id"))
 		}
 	default:
-		texts = []string{body.text("caption")}
+		texts = []string{body.text("caption"), body.text("body"), m.object("text").text("body")} // also of types Meta adds later
 	}
 	return distinct(texts), true
 }

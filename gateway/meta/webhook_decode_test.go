@@ -56,6 +56,17 @@ func TestTimesOfAllWritings(t *testing.T) {
 	}
 }
 
+func TestWordsOfAKindThatMetaAddsLaterAct(t *testing.T) {
+	for _, item := range []string{
+		`{"from":"447700900101","type":"hologram","text":{"body":"STOP"}}`, `{"from":"447700900101","type":"hologram","hologram":{"body":"STOP"}}`,
+		`{"from":"447700900101","type":"hologram","hologram":{"caption":"STOP"}}`,
+	} {
+		if in := heard(t, item); !in.Acts || len(in.Texts) != 1 || in.Texts[0] != "STOP" {
+			t.Errorf("%s: %+v", item, in)
+		}
+	}
+}
+
 func TestWhoInAllWritings(t *testing.T) {
 	const ada = `"contacts":[{"wa_id":"447700900101","user_id":"GB.1a","parent_user_id":"GB.ENT.1a"}]`
 	all := []chat.Identifier{"phone:447700900101", "bsuid:GB.1a", "bsuid:GB.ENT.1a"}

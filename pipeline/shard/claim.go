@@ -98,15 +98,20 @@ func (o *Owner) sound(ctx context.Context, seen Position) error {
 	if err != nil {
 		return err
 	}
-	if _, end, err = o.Reader.Ends(ctx, stream.Consent, o.Shard); err != nil {
-		return err
-	}
-	return ledgerHolds(cursor, end)
+	return o.logsHold(ctx, cursor)
 }
 
-func ledgerHolds(cursor Cursor, end int64) error {
-	if cursor.Ledger > end {
-		return fmt.Errorf("rows up to %d were written, consent ends at %d: %w", cursor.Ledger, end, ErrLost)
+// logsHold refuses a ledger and commands that end before where the cursor has come. New commands would stand where nobody
+// reads them.
+func (o *Owner) logsHold(ctx context.Context, cursor Cursor) error {
+	for topic, needed := range map[stream.Topic]int64{stream.Consent: cursor.Ledger, stream.Commands: cursor.Command} {
+		_, end, err := o.Reader.Ends(ctx, topic, o.Shard)
+		if err != nil {
+			return err
+		}
+		if needed > end {
+			return fmt.Errorf("the cursor has come to %d in %s, which ends at %d: %w", needed, topic, end, ErrLost)
+		}
 	}
 	return nil
 }
@@ -198,7 +203,7 @@ func (o *Owner) restore(ctx context.Context, ledger int64) error {
 	if o.cursor, err = o.cursorAt(ctx, o.at); err != nil {
 		return err
 	}
-	if err := ledgerHolds(o.cursor, ledger); err != nil {
+	if err := o.logsHold(ctx, o.cursor); err != nil {
 		return err
 	}
 	o.done = map[string]int64{}

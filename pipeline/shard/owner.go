@@ -21,12 +21,13 @@ const renewEvery = 200 * time.Millisecond
 const LeaseTime = 1500 * time.Millisecond
 
 const (
-	turnCommands = 2000    // commands a decision takes at most
-	turnBytes    = 1 << 20 // bytes of new state and ledger after which it takes no more
-	mostBytes    = 3 << 20 // bytes of all that one command causes; with turnBytes well below what a log takes
-	loadStates   = 2000    // states loaded into the view at once
-	loadBytes    = 1 << 20
-	maxAge       = 7 * 24 * time.Hour // of a view that is brought up to date by replay: half of state's delete.retention.ms
+	turnCommands  = 2000    // commands a decision takes at most
+	turnBytes     = 1 << 20 // bytes of new state and ledger after which it takes no more
+	mostBytes     = 3 << 20 // bytes of all that one command causes; with turnBytes well below what a log takes
+	loadStates    = 2000    // states loaded into the view at once
+	loadBytes     = 1 << 20
+	lossesCertain = 3                  // looks in a row: a new leader may know less of the end for a moment
+	maxAge        = 7 * 24 * time.Hour // of a view that is brought up to date by replay: half of state's delete.retention.ms
 )
 
 var (
@@ -73,7 +74,10 @@ type Owner struct {
 	Holds func(ctx context.Context) error
 	// Decided is told the ledger rows of each decision once it stands. May be nil.
 	Decided func(rows []*stream.Record)
-	Logger  zerolog.Logger
+	// Lost is told once several looks in a row have shown that Kafka holds less than it must. It must not wait for the owner.
+	// May be nil.
+	Lost   func(err error)
+	Logger zerolog.Logger
 
 	at        Position
 	cursor    Cursor
@@ -82,6 +86,7 @@ type Owner struct {
 	clock     clock
 	follower  Follower
 	claimed   time.Time
+	losses    int       // looks in a row that showed a loss
 	leased    time.Time // when the lease was last renewed, by our clock
 }
 
@@ -106,7 +111,7 @@ func (o *Owner) Run(ctx context.Context) error {
 			}
 		}
 		if worked {
-			pause = pauses()
+			pause, o.losses = pauses(), 0
 		}
 		o.unfollow()
 		if ctx.Err() != nil {
@@ -127,6 +132,9 @@ func (o *Owner) Run(ctx context.Context) error {
 		case errors.Is(err, ErrLost), errors.Is(err, stream.ErrTruncated), errors.Is(err, stream.ErrVersion):
 			hard = true
 			o.Logger.Error().Int("shard", o.Shard).Err(err).Msg("shard can't be owned: a human must decide")
+			if o.losses++; o.losses >= lossesCertain && o.Lost != nil && !errors.Is(err, stream.ErrVersion) {
+				o.Lost(err)
+			}
 		default:
 			o.Logger.Warn().Int("shard", o.Shard).Err(err).Msg("shard interrupted")
 		}

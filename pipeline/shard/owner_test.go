@@ -49,6 +49,23 @@ func TestALedgerThatLostItsEndIsNeverOwned(t *testing.T) {
 	})
 }
 
+// Commands that a new log would take below the cursor are read by nobody, so the shard is lost until a human has looked.
+func TestCommandsThatLostTheirEndAreNeverFilledUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for range 5 {
+			w.command("keep", kept{Keys: 1})
+		}
+		w.runs(keep, time.Second)
+		w.logs[stream.Commands] = w.logs[stream.Commands][:2]
+		at, claims := w.at, w.claims(stream.State)
+		w.runs(keep, time.Minute)
+		if w.at != at || w.claims(stream.State) != claims || w.lost == 0 {
+			t.Errorf("the view stands at %+v, %d claims, told of %d losses", w.at, w.claims(stream.State)-claims, w.lost)
+		}
+	})
+}
+
 // Whatever keeps a decision from being made, a shard that tries again must not flood the logs with claims.
 func TestAFailureThatLastsIsTriedAgainMoreAndMoreSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

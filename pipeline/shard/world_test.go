@@ -28,6 +28,7 @@ type world struct {
 	chunks [][]string // keys of each write to the view
 	most   int        // bytes of a batch; 0: any
 	every  time.Duration
+	lost   int                                  // losses the owner told
 	refuse func(records []*stream.Record) error // to publish
 }
 
@@ -41,7 +42,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) owner(rules shard.Rules) *shard.Owner {
 	return &shard.Owner{
 		Shards: 1, Rules: rules, Log: &log{w: w}, Reader: w, Follow: func(from int64) shard.Follower { return &follower{w, from} },
-		Publisher: w, View: w, Holds: func(context.Context) error { return nil }, Logger: zerolog.Nop(),
+		Publisher: w, View: w, Holds: func(context.Context) error { return nil }, Lost: func(error) { w.lost++ }, Logger: zerolog.Nop(),
 	}
 }
 
