@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -43,7 +44,7 @@ func TestAStoppedGatewayLeavesNothing(t *testing.T) {
 		}
 	}
 	client.CloseIdleConnections()
-	left := ""
+	var left string
 	deadline := time.Now().Add(5 * time.Second)
 	for ticker := time.NewTicker(50 * time.Millisecond); ; <-ticker.C {
 		if left = goroutines(); strings.Count(left, "\n\n") <= before {
@@ -143,9 +144,7 @@ func TestWhatCantStartSaysWhyAndLeavesNothing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
-		for key, value := range old {
-			second.settings[key] = value
-		}
+		maps.Copy(second.settings, old)
 	}
 	second.start() // nothing of the failed ones is in the way
 	if status, _, _ := fetch(http.MethodGet, "http://"+first.public+"/readyz", "", nil); status != http.StatusOK {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +25,8 @@ func (c *crew) onStop(step func()) { c.steps = append(c.steps, step) }
 
 // stop runs all steps, the last first.
 func (c *crew) stop() {
-	for i := len(c.steps) - 1; i >= 0; i-- {
-		c.steps[i]()
+	for _, step := range slices.Backward(c.steps) {
+		step()
 	}
 	c.steps = nil
 }

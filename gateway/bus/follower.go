@@ -39,9 +39,9 @@ func (b *Bus) Follow(topic stream.Topic, partition int, from int64) *Follower {
 
 // quietEvery is the time between two empty rounds. Fetches are answered for all followers as soon as there is anything for
 // one, and to wake all the others each time would cost more than all the rest.
-const quietEvery = 200 * time.Millisecond
+const quietEvery = 50 * time.Millisecond
 
-// Next gives the next round, in order. While nothing comes, there is an empty round every 200 to 450 ms, so that High and
+// Next gives the next round, in order. While nothing comes, there is an empty round every 50 to 300 ms, so that High and
 // Began stay fresh; a reader that is slow gets only the last of several. While Kafka is away there is none. The error is
 // stream.ErrTruncated for good once the log turns out not to hold the offset, or ctx's.
 func (f *Follower) Next(ctx context.Context) (stream.Round, error) {
@@ -88,11 +88,12 @@ func (f *Follower) take(p page, began time.Time) {
 	if f.err != nil {
 		return
 	}
-	if len(p.records) > 0 {
+	switch {
+	case len(p.records) > 0:
 		f.quiet = time.Time{}
-	} else if began.Sub(f.quiet) < quietEvery {
+	case began.Sub(f.quiet) < quietEvery:
 		return
-	} else {
+	default:
 		f.quiet = began
 	}
 	if n := len(f.rounds); len(p.records) == 0 && n > 0 && len(f.rounds[n-1].Records) == 0 {
