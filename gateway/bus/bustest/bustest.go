@@ -40,6 +40,7 @@ func Run(t *testing.T, brokers []string) {
 		{"GapsAreRefused", gapsAreRefused},
 		{"FollowersSeeEverything", followersSeeEverything},
 		{"EmptyRoundsStayFresh", emptyRoundsStayFresh},
+		{"NeighboursWakeNobody", neighboursWakeNobody},
 		{"BusyFollowersStallNobody", busyFollowersStallNobody},
 		{"RoundsAreBounded", roundsAreBounded},
 		{"LossIsNoticed", lossIsNoticed},
