@@ -137,6 +137,25 @@ func (h *harness) bornOnce(b *bus.Bus) {
 	}
 }
 
+// refuses waits until something is refused as it must be: brokers hear of a change one by one.
+func (h *harness) refuses(what string, want error, ask func() error) {
+	err := ask()
+	for began := time.Now(); !errors.Is(err, want) && time.Since(began) < 10*time.Second; {
+		err = ask()
+	}
+	if !errors.Is(err, want) {
+		h.Errorf("%s: %v", what, err)
+	}
+}
+
+// begins gives a start beside a Redis that knows an installation, or none.
+func (h *harness) begins(redisKnows string) func() error {
+	return func() error {
+		_, err := h.open().Bootstrap(h.ctx, "x", redisKnows)
+		return err
+	}
+}
+
 // lostStateIsNoticed: whatever is missing of state is never taken for empty.
 func lostStateIsNoticed(h *harness) {
 	b := h.ready()
@@ -148,22 +167,14 @@ func lostStateIsNoticed(h *harness) {
 	}
 	h.must(b.Verify(h.ctx))
 	h.deleteRecords(string(stream.State), 1, 2)
-	if err := b.Verify(h.ctx); !errors.Is(err, bus.ErrCut) {
-		h.Errorf("with its first records gone: %v", err)
-	}
-	if _, err := h.open().Bootstrap(h.ctx, "x", "installation-1"); !errors.Is(err, bus.ErrCut) {
-		h.Errorf("bootstrap with its first records gone: %v", err)
-	}
+	h.refuses("with its first records gone", bus.ErrCut, func() error { return b.Verify(h.ctx) })
+	h.refuses("bootstrap with its first records gone", bus.ErrCut, h.begins("installation-1"))
 	h.must(b.Publish(h.ctx, &stream.Record{Topic: stream.Consent}))
 	_, err := h.client.DeleteTopics(h.ctx, &kafka.DeleteTopicsRequest{Topics: []string{h.prefix + string(stream.State)}})
 	h.must(err)
 	h.eventually("the topic is gone", func() bool { return errors.Is(h.open().Verify(h.ctx), bus.ErrCut) })
-	if _, err := h.open().Bootstrap(h.ctx, "x", ""); !errors.Is(err, bus.ErrCut) {
-		h.Errorf("bootstrap without state: %v", err)
-	}
-	if _, err := h.open().Bootstrap(h.ctx, "x", "installation-1"); !errors.Is(err, bus.ErrKafkaEmpty) {
-		h.Errorf("bootstrap without state, beside Redis: %v", err)
-	}
+	h.refuses("bootstrap without state", bus.ErrCut, h.begins(""))
+	h.refuses("bootstrap without state, beside Redis", bus.ErrKafkaEmpty, h.begins("installation-1"))
 }
 
 // oneEmptiedShardIsNoticed: a partition of state without any record, beside others in use, has lost them.
@@ -180,20 +191,14 @@ func oneEmptiedShardIsNoticed(h *harness) {
 			}}}})
 		return err == nil && response.Errors[name] == nil
 	})
-	if err := h.open().Verify(h.ctx); !errors.Is(err, bus.ErrCut) {
-		h.Errorf("with an empty state: %v", err)
-	}
-	if _, err := h.open().Bootstrap(h.ctx, "x", "installation-1"); !errors.Is(err, bus.ErrKafkaEmpty) {
-		h.Errorf("bootstrap with an empty state, beside Redis: %v", err)
-	}
+	h.refuses("with an empty state", bus.ErrCut, func() error { return h.open().Verify(h.ctx) })
+	h.refuses("bootstrap with an empty state, beside Redis", bus.ErrKafkaEmpty, h.begins("installation-1"))
 	owned := b.Own("shard", 2) // as Bootstrap would: its first records stand, and one more
 	h.must(owned.Claim(h.ctx))
 	value := fmt.Sprintf(`{"v":1,"installation":"installation-1","shard":2,"shards":%d}`, shards)
 	_, err = owned.Append(h.ctx, stream.State, append([]*stream.Record{{Key: []byte("installation"), Value: []byte(value)}}, one("claim")...))
 	h.must(err)
-	if _, err := h.open().Bootstrap(h.ctx, "x", ""); !errors.Is(err, bus.ErrCut) {
-		h.Errorf("bootstrap with three empty shards: %v", err)
-	}
+	h.refuses("bootstrap with three empty shards", bus.ErrCut, h.begins(""))
 }
 
 // otherSettingsAreNoticed: less than what protects is refused, more is an operator's choice.
