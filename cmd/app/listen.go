@@ -32,7 +32,7 @@ func (a *App) listen() error {
 		return err
 	}
 	a.Private = server.Addr()
-	a.crew.work("private listener", server.Run)
+	a.serve("private listener", server)
 	if !a.plays(configs.RoleIngress) {
 		return nil
 	}
@@ -46,8 +46,14 @@ func (a *App) listen() error {
 		return err
 	}
 	a.Public = server.Addr()
-	a.crew.work("public listener", server.Run)
+	a.serve("public listener", server)
 	return nil
+}
+
+// serve starts a listener. One that is stopped before it began to serve gives its address back all the same.
+func (a *App) serve(name string, server *httpd.Server) {
+	a.crew.onStop(a.ended(name, server.Close))
+	a.crew.work(name, server.Run)
 }
 
 // soundly publishes only while all is well: what Kafka would take in another state might be in nobody's view.
