@@ -44,17 +44,7 @@ func (o *Owner) claim(ctx context.Context, hard bool) error {
 		}
 		o.claimed = time.Now().Round(0)
 	}
-	record := func(topic stream.Topic) []*stream.Record {
-		return []*stream.Record{{
-			Topic: topic, Partition: o.Shard, Key: []byte(claimKey), Value: []byte(`{"v":1}`),
-			Headers: []stream.Header{{Key: "v", Value: "1"}},
-		}}
-	}
-	ledger, err := o.Log.Append(ctx, stream.Consent, record(stream.Consent))
-	if err != nil {
-		return err
-	}
-	generation, err := o.Log.Append(ctx, stream.State, record(stream.State))
+	generation, err := o.mark(ctx, stream.State)
 	if err != nil {
 		return err
 	}
@@ -68,14 +58,21 @@ func (o *Owner) claim(ctx context.Context, hard bool) error {
 	if err != nil {
 		return err
 	}
-	if err := o.restore(ctx, ledger); err != nil {
+	if err := o.restore(ctx); err != nil {
 		return err
 	}
-	o.ledgerEnd = ledger + 1
 	o.follower = o.Follow(o.cursor.Command)
 	o.Logger.Info().Int("shard", o.Shard).Int64("generation", generation).Bool("fenced", hard).
 		Int("states", states).Dur("took", time.Since(began)).Msg("shard claimed")
 	return nil
+}
+
+// mark appends a claim record and gives its offset: whatever an older owner wrote stands before it.
+func (o *Owner) mark(ctx context.Context, topic stream.Topic) (int64, error) {
+	return o.Log.Append(ctx, topic, []*stream.Record{{
+		Topic: topic, Partition: o.Shard, Key: []byte(claimKey), Value: []byte(`{"v":1}`),
+		Headers: []stream.Header{{Key: "v", Value: "1"}},
+	}})
 }
 
 // sound refuses logs that end before what the view was made from. It looks before anything is appended: the claims of owners
@@ -197,16 +194,20 @@ func (o *Owner) fill(ctx context.Context, at Position, states map[string][]byte)
 	return flush()
 }
 
-// restore reads the cursor from the view, and the ledger rows that an earlier owner wrote without coming to its decision.
-func (o *Owner) restore(ctx context.Context, ledger int64) error {
-	var err error
+// restore reads the cursor from the view, and the ledger rows that an earlier owner wrote without coming to its decision. The
+// ledger is claimed only once it is known to hold all rows, so that claims fill no gap there either.
+func (o *Owner) restore(ctx context.Context) (err error) {
 	if o.cursor, err = o.cursorAt(ctx, o.at); err != nil {
 		return err
 	}
 	if err := o.logsHold(ctx, o.cursor); err != nil {
 		return err
 	}
-	o.done = map[string]int64{}
+	ledger, err := o.mark(ctx, stream.Consent)
+	if err != nil {
+		return err
+	}
+	o.done, o.ledgerEnd = map[string]int64{}, ledger+1
 	return o.Reader.Read(ctx, stream.Consent, o.Shard, o.cursor.Ledger, ledger, func(r stream.Record) error {
 		if string(r.Key) == claimKey {
 			return nil

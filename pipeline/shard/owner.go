@@ -26,7 +26,7 @@ const (
 	mostBytes     = 3 << 20 // bytes of all that one command causes; with turnBytes well below what a log takes
 	loadStates    = 2000    // states loaded into the view at once
 	loadBytes     = 1 << 20
-	lossesCertain = 3                  // looks in a row: a new leader may know less of the end for a moment
+	lossesCertain = 8                  // looks in a row, over some seconds: a new leader may know less of the end for a moment
 	maxAge        = 7 * 24 * time.Hour // of a view that is brought up to date by replay: half of state's delete.retention.ms
 )
 

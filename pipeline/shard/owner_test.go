@@ -46,6 +46,11 @@ func TestALedgerThatLostItsEndIsNeverOwned(t *testing.T) {
 		if w.end(stream.Consent) != 2 || w.at != at {
 			t.Errorf("the ledger ends at %d, the view stands at %+v", w.end(stream.Consent), w.at)
 		}
+		w.at, w.states, w.lease = shard.Position{}, map[string][]byte{}, time.Time{} // Redis is wiped besides
+		w.runs(keep, time.Hour)
+		if w.end(stream.Consent) != 2 || !w.lease.IsZero() {
+			t.Errorf("beside a wiped view the ledger ends at %d, the lease at %v", w.end(stream.Consent), w.lease)
+		}
 	})
 }
 

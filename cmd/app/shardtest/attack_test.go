@@ -115,7 +115,7 @@ func TestAttackNoticesAMissingPositionCheck(t *testing.T) {
 func noticed(t *testing.T, target Target, without Mutation) {
 	t.Helper()
 	target.Mutate = without
-	for range 4 {
+	for range 12 {
 		findings, figures := Attack(t, target)
 		t.Logf("%s: %+v", figures, findings)
 		if !findings.None() {
