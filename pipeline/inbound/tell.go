@@ -36,7 +36,7 @@ type Done struct {
 	Salvaged bool     `json:"salvaged,omitempty"` // out of a record that can't be decoded
 }
 
-// largestEvent leaves room for an event's record below what its topic takes.
+// largestEvent leaves room for an event's or fact's record below what its topic takes.
 const largestEvent = 3 << 20
 
 // event tells of an item.
@@ -59,6 +59,10 @@ func (h *Handler) event(it *item, key chat.Key) (*stream.Record, error) {
 	value, err := json.Marshal(e)
 	if err == nil && len(value) > largestEvent {
 		e.Item.Raw, e.Item.Texts = nil, nil // they stay in inbound
+		value, err = json.Marshal(e)
+	}
+	if err == nil && len(value) > largestEvent { // then it is none of Meta's, and its record must fit all the same
+		e.Item = chat.Inbound{Kind: it.in.Kind, Platform: it.in.Platform}
 		value, err = json.Marshal(e)
 	}
 	if err != nil {
@@ -101,6 +105,10 @@ func (h *Handler) fact(it *item) (fact chat.Fact, ok bool) {
 // report writes a fact for its report.
 func (h *Handler) report(fact chat.Fact) (*stream.Record, error) {
 	value, err := json.Marshal(fact)
+	if err == nil && len(value) > largestEvent {
+		fact.MessageID, fact.Error = "", ""
+		value, err = json.Marshal(fact)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fact: %w", err)
 	}
