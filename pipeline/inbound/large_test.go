@@ -25,7 +25,7 @@ func TestWhatOneItemMakesFitsIntoItsTopics(t *testing.T) {
 			if len(body) < len(long) {
 				t.Fatal("nothing was changed")
 			}
-			body = bytes.Replace(body, []byte(`"biz_opaque_callback_data":"`), []byte(`"biz_opaque_callback_data":"acme/b1/1/b1.1","was":"`), 1)
+			body = bytes.Replace(body, []byte(`"camp=7;rcpt=000123"`), []byte(`"acme/b1/1/b1.1"`), 1)
 			d.handle(d.records(body)...)
 			for _, r := range d.published {
 				if len(r.Value)+len(r.Key) > 4<<20-1000 {
