@@ -52,7 +52,7 @@ func decode(rec stream.Record) (*item, error) {
 	switch {
 	case it.V > stream.Version:
 		return nil, fmt.Errorf("message at %d: version %d: %w", rec.Offset, it.V, stream.ErrVersion)
-	case it.V < 1 || it.ID == "" || it.Account == "" || it.Channel == "" || it.Row < 0:
+	case it.V < 1 || it.ID == "" || it.Account == "" || it.Channel == "" || it.Row < 0 || it.Pseudonym < 0:
 		return nil, errNoMessage
 	}
 	it.key = keyOf(it.Account, it.ID)

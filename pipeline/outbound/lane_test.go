@@ -376,7 +376,9 @@ func TestALaneReadsAheadTenThousandAtMost(t *testing.T) {
 
 func TestWhatIsNoMessageGoesToDeadAndHoldsNobodyUp(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
-		for _, value := range []string{`{`, ``, `{"v":1}`, `{"id":"x","account":"acme","channel":"wa"}`, `[1]`} {
+		for _, value := range []string{`{`, ``, `{"v":1}`, `{"id":"x","account":"acme","channel":"wa"}`, `[1]`,
+			`{"v":1,"id":"x","account":"acme","channel":"wa","pseudonym":-5}`} { // of no shard
+
 			w.add(&stream.Record{Topic: stream.OutboundReplies, Value: []byte(value)})
 		}
 		w.send(outbound.Replies, message("m1"))
@@ -384,7 +386,7 @@ func TestWhatIsNoMessageGoesToDeadAndHoldsNobodyUp(t *testing.T) {
 		after(time.Second)
 		w.wantFact("m1", chat.Sent, "")
 		dead := w.logs[place{stream.Dead, stream.AnyPartition}]
-		if len(dead) != 5 || string(dead[0].Value) != "{" || dead[0].Header("source") != "outbound.replies" || dead[0].Header("reason") != "no_message" || w.counted("dead no_message") != 5 {
+		if len(dead) != 6 || string(dead[0].Value) != "{" || dead[0].Header("source") != "outbound.replies" || dead[0].Header("reason") != "no_message" || w.counted("dead no_message") != 6 {
 			t.Errorf("dead: %v", dead)
 		}
 		if err := stop(); err != nil {
@@ -392,7 +394,7 @@ func TestWhatIsNoMessageGoesToDeadAndHoldsNobodyUp(t *testing.T) {
 		}
 		start(t, w.lane(outbound.Replies))
 		after(time.Second)
-		if n := len(w.logs[place{stream.Dead, stream.AnyPartition}]); n != 5 {
+		if n := len(w.logs[place{stream.Dead, stream.AnyPartition}]); n != 6 {
 			t.Errorf("after a restart %d are dead", n)
 		}
 	})
