@@ -40,7 +40,9 @@ func (a *App) newOwners() *roster[int] {
 		runner := a.runner(s)
 		beside := crew{log: a.log}
 		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
-		beside.work(fmt.Sprintf("answers of shard %d", s), func(ctx context.Context) error { return a.forget(ctx, s) })
+		beside.work(fmt.Sprintf("answers of shard %d", s), func(ctx context.Context) error {
+			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forget(ctx, s) })
+		})
 		defer beside.stop()
 		o := &shard.Owner{
 			Shards: a.shards, Shard: s, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
@@ -67,30 +69,23 @@ func (a *App) own() {
 	})
 }
 
-const forgetEvery = time.Hour
-
-// forget asks a shard hourly to forget answers that nobody can ask for any more.
-func (a *App) forget(ctx context.Context, s int) error {
-	for pause(ctx, forgetEvery) {
-		now := time.Now()
-		old, err := a.store.OldAnswers(ctx, s, now.Add(-shard.AnswersKept))
-		if err != nil || len(old) == 0 {
-			continue // again in an hour
-		}
-		body, err := json.Marshal(shard.Forget{Commands: old})
-		if err != nil {
-			return err
-		}
-		c := shard.Command{ID: rand.Text(), Kind: shard.CommandForget, Made: now.UnixMilli(), Body: body}
-		record, err := c.Record(s)
-		if err == nil {
-			err = a.bus.Publish(ctx, record)
-		}
-		if err != nil {
-			return err
-		}
+// forget asks a shard to forget answers that nobody can ask for any more; found says that there were some.
+func (a *App) forget(ctx context.Context, s int) (found bool, err error) {
+	now := time.Now()
+	old, err := a.store.OldAnswers(ctx, s, now.Add(-shard.AnswersKept))
+	if err != nil || len(old) == 0 {
+		return false, err
 	}
-	return nil
+	body, err := json.Marshal(shard.Forget{Commands: old})
+	if err != nil {
+		return false, err
+	}
+	c := shard.Command{ID: rand.Text(), Kind: shard.CommandForget, Made: now.UnixMilli(), Body: body}
+	record, err := c.Record(s)
+	if err != nil {
+		return false, err
+	}
+	return true, a.bus.Publish(ctx, record)
 }
 
 // runner runs the broadcasts of a shard, beside its owner.

@@ -76,6 +76,23 @@ func guarded(ctx context.Context, run func(ctx context.Context) error) (err erro
 	return run(ctx)
 }
 
+const (
+	sweepEvery = time.Hour
+	sweepAgain = 10 * time.Second
+)
+
+// sweep does something every hour, and again soon for as long as it finds something. What fails is tried at the next hour.
+func sweep(ctx context.Context, do func(ctx context.Context) (found bool, err error)) error {
+	for wait := sweepEvery; pause(ctx, wait); {
+		if found, err := do(ctx); err == nil && found {
+			wait = sweepAgain
+		} else {
+			wait = sweepEvery
+		}
+	}
+	return nil
+}
+
 // roster runs one worker for each partition this process is assigned, through all rebalances: only an assignment without
 // the partition ends its worker, and a partition kept is not begun anew.
 type roster[K comparable] struct {

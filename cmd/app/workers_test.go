@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -35,6 +36,25 @@ func TestOwnersEndOnlyForWhatKafkaHoldsAndThenForGood(t *testing.T) {
 		synctest.Wait()
 		if running[1] || running[2] || a.trouble() == nil {
 			t.Errorf("owners go on beside a log that was cut: %v", running)
+		}
+	})
+}
+
+// A sweep that finds as much as it takes at once must not leave the rest for an hour: more may come in that time.
+func TestASweepGoesOnWhileItFindsSomething(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour+30*time.Minute)
+		defer cancel()
+		left, looks := 20, 0
+		err := sweep(ctx, func(context.Context) (bool, error) {
+			if looks++; left == 0 || looks == 3 {
+				return false, errors.New("away")
+			}
+			left--
+			return true, nil
+		})
+		if err != nil || left != 0 || looks > 23 {
+			t.Errorf("%d left after %d looks, %v", left, looks, err)
 		}
 	})
 }
