@@ -376,9 +376,8 @@ func TestALaneReadsAheadTenThousandAtMost(t *testing.T) {
 
 func TestWhatIsNoMessageGoesToDeadAndHoldsNobodyUp(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
-		for _, value := range []string{`{`, ``, `{"v":1}`, `{"id":"x","account":"acme","channel":"wa"}`, `[1]`,
-			`{"v":1,"id":"x","account":"acme","channel":"wa","pseudonym":-5}`} { // of no shard
-
+		ofNoShard := `{"v":1,"id":"x","account":"acme","channel":"wa","pseudonym":-5}`
+		for _, value := range []string{`{`, ``, `{"v":1}`, `{"id":"x","account":"acme","channel":"wa"}`, `[1]`, ofNoShard} {
 			w.add(&stream.Record{Topic: stream.OutboundReplies, Value: []byte(value)})
 		}
 		w.send(outbound.Replies, message("m1"))
