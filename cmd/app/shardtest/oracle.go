@@ -288,15 +288,3 @@ func (w *world) readLedger(ctx context.Context, t *testing.T, s int, f *Findings
 	}
 	return ledger, offsets
 }
-
-// wronglyAllowed looks at each suspicious "go": it is right only if the person opted in again before it was said.
-func (w *world) wronglyAllowed(rows map[chat.Pseudonym][]placed) (wrong int) {
-	for _, s := range w.ledger.suspects {
-		mine := rows[s.who]
-		i := slices.IndexFunc(mine, func(r placed) bool { return r.offset == s.row })
-		if i < 0 || i+1 >= len(mine) || mine[i+1].at.After(s.said.Add(time.Millisecond)) {
-			wrong++
-		}
-	}
-	return wrong
-}

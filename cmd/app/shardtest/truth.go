@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,4 +87,16 @@ func (w *world) cursor(ctx context.Context, s int) (int64, error) {
 		err = json.Unmarshal(states[0], &c)
 	}
 	return c.Command, err
+}
+
+// wronglyAllowed looks at each suspicious "go": it is right only if the person opted in again before it was said.
+func (w *world) wronglyAllowed(rows map[chat.Pseudonym][]placed) (wrong int) {
+	for _, s := range w.ledger.suspects {
+		mine := rows[s.who]
+		i := slices.IndexFunc(mine, func(r placed) bool { return r.offset == s.row })
+		if i < 0 || i+1 >= len(mine) || mine[i+1].at.After(s.said.Add(time.Millisecond)) {
+			wrong++
+		}
+	}
+	return wrong
 }
