@@ -8,9 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
-	"testing"
 	"time"
 
 	"optgate/gateway/meta/fake"
@@ -228,91 +225,4 @@ func (w *world) report(account, id string) map[string]row {
 		rows[r.To] = r
 	})
 	return rows
-}
-
-// kept is a record of a topic as the operator sees it.
-type kept struct {
-	Partition int
-	Offset    int64
-	At        time.Time
-	Key       string
-	Value     json.RawMessage
-	Headers   map[string]string
-}
-
-// tail reads a topic to its end.
-func (w *world) tail(topic string) (records []kept) {
-	w.t.Helper()
-	status, raw, _ := fetch(http.MethodGet, "http://"+w.private+"/v1/tail/"+topic, operatorToken, nil)
-	if status != http.StatusOK {
-		w.t.Fatalf("tail %s: %d %s", topic, status, raw)
-	}
-	for line := range bytes.Lines(raw) {
-		var r kept
-		if err := json.Unmarshal(line, &r); err != nil {
-			w.t.Fatalf("tail %s: %v in %q", topic, err, line)
-		}
-		records = append(records, r)
-	}
-	return records
-}
-
-var anyMessageID = regexp.MustCompile(`(?:wamid\.|m_)[A-Za-z0-9+/=_-]+`)
-
-// keptIDs gives the ids of all messages that stand in inbound or dead.
-func (w *world) keptIDs() map[string]bool {
-	w.t.Helper()
-	ids := map[string]bool{}
-	for _, topic := range []string{"inbound", "dead"} {
-		for _, r := range w.tail(topic) {
-			for _, id := range anyMessageID.FindAllString(strings.ReplaceAll(string(r.Value), `\`, ""), -1) {
-				ids[id] = true
-			}
-		}
-	}
-	return ids
-}
-
-// confirmations gives the texts that Meta was given for somebody, as sends of type text.
-func (w *world) confirmations(who fake.Person) (texts []fake.Send) {
-	name := who.Phone
-	if name == "" {
-		name = who.BSUID
-	}
-	for _, s := range w.meta.To(name) {
-		if s.Type == "text" {
-			texts = append(texts, s)
-		}
-	}
-	return texts
-}
-
-// confirmed waits until each of these has a confirmation.
-func (w *world) confirmed(who ...fake.Person) {
-	w.t.Helper()
-	for _, p := range who {
-		eventually(w.t, fmt.Sprintf("%+v has a confirmation", p), func() bool { return len(w.confirmations(p)) > 0 })
-	}
-}
-
-// offers gives the calls of broadcasts, which send templates here, by person.
-func offers(sends []fake.Send) map[string][]fake.Send {
-	all := map[string][]fake.Send{}
-	for _, s := range sends {
-		if s.Type == "template" {
-			all[s.Person] = append(all[s.Person], s)
-		}
-	}
-	return all
-}
-
-// calledOnce checks that Meta was called at most once for each message.
-func calledOnce(t *testing.T, sends []fake.Send) {
-	t.Helper()
-	times := map[string]int{}
-	for _, s := range sends {
-		if times[s.Callback]++; times[s.Callback] == 2 {
-			t.Errorf("message %s was given to Meta twice", s.Callback)
-		}
-	}
 }

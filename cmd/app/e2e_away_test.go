@@ -12,7 +12,6 @@ import (
 	"optgate/gateway/embedded"
 	"optgate/gateway/meta"
 	"optgate/gateway/meta/fake"
-	"optgate/pipeline/gate"
 )
 
 // post delivers a webhook once, and gives its status and Retry-After.
@@ -144,14 +143,4 @@ func TestRedisAway(t *testing.T) {
 		w.confirmed(out, later)
 		calledOnce(t, w.meta.Sends())
 	})
-}
-
-// silentSince checks that no call began after what the gate had said before a moment was over.
-func (w *world) silentSince(moment time.Time) {
-	w.t.Helper()
-	for _, s := range w.meta.Sends() {
-		if late := s.At.Sub(moment); late > gate.Good+50*time.Millisecond { // a call takes a moment to arrive
-			w.t.Errorf("a message left %v after nobody could be certain", late)
-		}
-	}
 }

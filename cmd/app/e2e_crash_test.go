@@ -1,11 +1,9 @@
 package app_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,28 +136,4 @@ func (w *world) stream(events []fake.Event) (acknowledged func() []string) {
 		posts.Wait()
 		return ids
 	}
-}
-
-// unknownMessages gives the digits of who has a confirmation that is reported Unknown.
-func (w *world) unknownMessages() map[string]bool {
-	w.t.Helper()
-	to := map[string]string{}
-	for _, r := range w.tail("outbound.replies") {
-		var m struct{ ID, To string }
-		if err := json.Unmarshal(r.Value, &m); err != nil {
-			w.t.Fatal(err)
-		}
-		to[m.ID] = strings.TrimPrefix(m.To, "phone:")
-	}
-	people := map[string]bool{}
-	for _, r := range w.tail("outcomes") {
-		var f struct{ ID, Status string }
-		if err := json.Unmarshal(r.Value, &f); err != nil {
-			w.t.Fatal(err)
-		}
-		if f.Status == "Unknown" && to[f.ID] != "" {
-			people[to[f.ID]] = true
-		}
-	}
-	return people
 }

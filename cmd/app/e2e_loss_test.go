@@ -79,25 +79,6 @@ func TestBroadcastSurvivesRedisBeingWiped(t *testing.T) {
 	})
 }
 
-// bulkEndsWithConfirmation checks that no call of a broadcast to a person begins after their confirmation's. It is for people
-// who opt out and never in again.
-func bulkEndsWithConfirmation(t *testing.T, sends []fake.Send) {
-	t.Helper()
-	confirmed := map[string]time.Time{}
-	for _, s := range sends {
-		if at, ok := confirmed[s.Person]; s.Type == "text" && (!ok || s.At.Before(at)) {
-			confirmed[s.Person] = s.At
-		}
-	}
-	for who, calls := range offers(sends) {
-		for _, call := range calls {
-			if at, ok := confirmed[who]; ok && call.At.After(at) {
-				t.Errorf("a broadcast called somebody %v after their confirmation", call.At.Sub(at))
-			}
-		}
-	}
-}
-
 // TestEmptyKafkaIsNotTakenForTheTruth empties Kafka beside a Redis that knows an installation.
 func TestEmptyKafkaIsNotTakenForTheTruth(t *testing.T) {
 	together(t)

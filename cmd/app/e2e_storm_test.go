@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -108,40 +107,4 @@ func (w *world) settled() {
 	last := person(90_000 + rand.IntN(9_000))
 	w.says(last, "STOP")
 	w.confirmed(last)
-}
-
-// ledgerChanges checks that rows of the ledger turn each entry from in to out and back, never twice the same way, and that
-// each row's predecessor is the one before it.
-func (w *world) ledgerChanges(t *testing.T) {
-	t.Helper()
-	type place struct {
-		account, list, channel string
-		pseudonym              int64
-	}
-	stands, rows := map[place]string{}, 0
-	for _, r := range w.tail("consent") {
-		var change struct {
-			Account, List, Channel, From, To string
-			Pseudonym                        int64
-		}
-		if err := json.Unmarshal(r.Value, &change); err != nil {
-			t.Fatal(err)
-		}
-		if change.List == "" {
-			continue // a claim
-		}
-		rows++
-		at := place{change.Account, change.List, change.Channel, change.Pseudonym}
-		before := stands[at]
-		if before == "" {
-			before = "in"
-		}
-		if change.From != before || change.To == change.From {
-			t.Errorf("a row of the ledger at %d leads from %s to %s where %s stood", r.Offset, change.From, change.To, before)
-		}
-		stands[at] = change.To
-	}
-	if rows == 0 {
-		t.Error("the ledger is empty")
-	}
 }

@@ -1,9 +1,7 @@
 package app_test
 
 import (
-	"encoding/json"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -95,38 +93,4 @@ func (w *world) seenBarred(who fake.Person) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-// decisions gives when the first ledger row about each phone was written, which is shortly before it took effect.
-func (w *world) decisions() map[string]time.Time {
-	w.t.Helper()
-	type place struct {
-		shard int
-		row   int64
-	}
-	written := map[place]time.Time{}
-	for _, r := range w.tail("consent") {
-		written[place{r.Partition, r.Offset}] = r.At
-	}
-	decided := map[string]time.Time{}
-	for _, r := range w.tail("events") {
-		var e struct {
-			Kind, Identifier string
-			Shard            int
-			Row              int64
-		}
-		if err := json.Unmarshal(r.Value, &e); err != nil {
-			w.t.Fatal(err)
-		}
-		phone, ok := strings.CutPrefix(e.Identifier, "phone:")
-		if e.Kind != "optout" || !ok {
-			continue
-		}
-		at := written[place{e.Shard, e.Row}]
-		if at.IsZero() {
-			w.t.Errorf("an event names row %d of shard %d, which is not there", e.Row, e.Shard)
-		}
-		decided[phone] = at
-	}
-	return decided
 }

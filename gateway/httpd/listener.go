@@ -56,6 +56,11 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) admit(tcp *net.TCPConn) *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case <-l.closed:
+		return nil
+	default:
+	}
 	if len(l.open) >= l.server.options.Connections {
 		return nil
 	}
@@ -64,12 +69,14 @@ func (l *listener) admit(tcp *net.TCPConn) *conn {
 	return c
 }
 
-// Close stops listening. A second call does nothing.
+// Close stops listening, and hangs up on those who have said nothing yet: fasthttp takes their connections for busy ones, and
+// many clients open some to have them ready. A second call does nothing.
 func (l *listener) Close() error {
 	err := net.ErrClosed
 	l.once.Do(func() {
 		close(l.closed)
 		err = l.TCPListener.Close()
+		l.hangUp(func(c *conn) bool { return !c.spoke.Load() })
 	})
 	return err
 }
@@ -77,10 +84,16 @@ func (l *listener) Close() error {
 // cut stops listening and closes every connection.
 func (l *listener) cut() {
 	_ = l.Close()
+	l.hangUp(func(*conn) bool { return true })
+}
+
+func (l *listener) hangUp(which func(*conn) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.open {
-		_ = c.TCPConn.Close()
+		if which(c) {
+			_ = c.TCPConn.Close()
+		}
 	}
 }
 
@@ -88,7 +101,17 @@ func (l *listener) cut() {
 type conn struct {
 	*net.TCPConn
 	listener *listener
+	spoke    atomic.Bool // the peer has sent something
 	unread   atomic.Bool // the peer may still be sending a body that nobody reads
+}
+
+// Read notes that the peer has spoken.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if n > 0 && !c.spoke.Load() {
+		c.spoke.Store(true)
+	}
+	return n, err
 }
 
 // Write fails when the peer takes longer than the write timeout for it, so that a stream may last and a dead peer not.

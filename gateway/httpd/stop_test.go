@@ -39,6 +39,25 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 	}
 }
 
+func TestStopDoesNotWaitForWhoSaysNothing(t *testing.T) {
+	r := start(t, httpd.Options{Handler: hello})
+	_, silent := r.dial(t)
+	c, from := r.dial(t)
+	write(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	answer(t, from) // by now the connection before it is accepted
+	began := time.Now()
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+	closed(t, silent)
+	if strings.Contains(r.log.String(), "cut off") {
+		t.Error(r.log)
+	}
+}
+
 // refused waits until the server takes no more connections.
 func refused(t *testing.T, r running) {
 	t.Helper()
