@@ -37,7 +37,9 @@ func (w *watch) kafka() error {
 
 // watchOver starts the watch, and the hourly look at what Kafka holds.
 func (a *App) watchOver() {
-	a.crew.work("watch", func(ctx context.Context) error { return every(ctx, watchEvery, a.look) })
+	// Each by itself: while one keeps silent, what is known of the other stays fresh.
+	a.crew.work("watch of Kafka", func(ctx context.Context) error { return every(ctx, watchEvery, a.lookAtKafka) })
+	a.crew.work("watch of Redis", func(ctx context.Context) error { return every(ctx, watchEvery, a.lookAtRedis) })
 	a.crew.work("verification", func(ctx context.Context) error {
 		if !pause(ctx, verifyEvery) { // the start has just looked
 			return nil
@@ -73,16 +75,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// look asks Kafka how old the oldest unhandled item is, and Redis which shards are certain. A Redis that was wiped is told
-// again whose views it holds, else an empty Kafka beside it would be taken for a new installation one day.
-func (a *App) look(ctx context.Context) {
+// lookAtKafka asks how old the oldest unhandled item is.
+func (a *App) lookAtKafka(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	if a.trouble() == nil {
-		if err := a.store.KeepInstallation(ctx, a.installation); err != nil {
-			a.log.Debug().Err(err).Msg("Redis can't be told whose views it holds")
-		}
-	}
 	oldest, _, err := a.bus.Oldest(ctx, groupInbound, stream.Inbound)
 	var items int64
 	if err == nil {
@@ -100,6 +96,13 @@ func (a *App) look(ctx context.Context) {
 	}
 	a.metrics.Oldest(age)
 	a.metrics.Stalled(stalled)
+}
+
+// lookAtRedis asks which shards are certain. A Redis that was wiped is told again whose views it holds, else an empty Kafka
+// beside it would be taken for a new installation one day.
+func (a *App) lookAtRedis(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
 	owned, ready := a.owners.keys(), 0
 	for _, certain := range a.store.Certain(ctx, owned) {
 		if certain {
@@ -107,6 +110,11 @@ func (a *App) look(ctx context.Context) {
 		}
 	}
 	a.metrics.Shards(len(owned), ready)
+	if a.trouble() == nil {
+		if err := a.store.KeepInstallation(ctx, a.installation); err != nil {
+			a.log.Debug().Err(err).Msg("Redis can't be told whose views it holds")
+		}
+	}
 }
 
 // items gives how many items were ever kept.
