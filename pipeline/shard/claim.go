@@ -122,6 +122,9 @@ func (o *Owner) cursorAt(ctx context.Context, at Position) (cursor Cursor, err e
 	if err := json.Unmarshal(loaded[0], &cursor); err != nil {
 		return cursor, fmt.Errorf("cursor of shard %d: %w", o.Shard, err)
 	}
+	if cursor.V > stream.Version {
+		return cursor, fmt.Errorf("cursor of shard %d has version %d: %w", o.Shard, cursor.V, stream.ErrVersion)
+	}
 	return cursor, nil
 }
 

@@ -71,6 +71,21 @@ func TestCommandsThatLostTheirEndAreNeverFilledUp(t *testing.T) {
 	})
 }
 
+// An older Optgate would write the states of a newer one without what it doesn't know.
+func TestStatesOfANewerVersionAreNotOwned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.command("keep", kept{Keys: 1})
+		w.runs(keep, time.Second)
+		w.states[shard.CursorKey] = []byte(`{"v":2,"command":1,"ledger":1}`)
+		at, claims := w.at, w.claims(stream.State)
+		w.runs(keep, time.Minute)
+		if w.at != at || w.claims(stream.State) != claims || w.lost > 0 {
+			t.Errorf("the view stands at %+v, %d claims, told of %d losses", w.at, w.claims(stream.State)-claims, w.lost)
+		}
+	})
+}
+
 // Whatever keeps a decision from being made, a shard that tries again must not flood the logs with claims.
 func TestAFailureThatLastsIsTriedAgainMoreAndMoreSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
