@@ -81,6 +81,11 @@ func (b *Bus) bootstrap(ctx context.Context, installation, redisKnows string) (s
 			return "", fmt.Errorf("topic %s is missing beside others that are in use: %w", b.name(stream.State), ErrCut)
 		}
 	}
+	if len(missing) > 0 && !missing[stream.State] {
+		if err := b.unused(ctx, missing); err != nil {
+			return "", err
+		}
+	}
 	first, err := b.create(ctx, missing)
 	if err != nil {
 		return "", err

@@ -55,6 +55,19 @@ func (b *Bus) young(ctx context.Context, missing map[stream.Topic]bool) bool {
 	return true
 }
 
+// unused refuses to make topics that are missing beside a state in use: what would be kept in them would stand below where
+// their readers have come to.
+func (b *Bus) unused(ctx context.Context, missing map[stream.Topic]bool) error {
+	found, err := b.births(ctx)
+	if err != nil || !found.used {
+		return err
+	}
+	for topic := range missing {
+		return fmt.Errorf("topic %s is missing beside others that are in use: %w", b.name(topic), ErrCut)
+	}
+	return nil
+}
+
 // create makes topics and waits until they have leaders. first: it was this call that made the topic state.
 func (b *Bus) create(ctx context.Context, missing map[stream.Topic]bool) (first bool, err error) {
 	configs := make([]kafka.TopicConfig, 0, len(missing))

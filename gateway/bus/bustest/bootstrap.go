@@ -177,6 +177,24 @@ func lostStateIsNoticed(h *harness) {
 	h.refuses("bootstrap without state, beside Redis", bus.ErrKafkaEmpty, h.begins("installation-1"))
 }
 
+// lostTopicIsNoticed: a topic that is gone beside a state in use is not made anew, since what is kept in it would stand below
+// where its readers have come to.
+func lostTopicIsNoticed(h *harness) {
+	b := h.ready()
+	owned := b.Own("shard", 1)
+	h.must(owned.Claim(h.ctx))
+	_, err := owned.Append(h.ctx, stream.State, one("x"))
+	h.must(err)
+	_, err = h.client.DeleteTopics(h.ctx, &kafka.DeleteTopicsRequest{Topics: []string{h.prefix + string(stream.Inbound)}})
+	h.must(err)
+	h.eventually("the topic is gone", func() bool { return errors.Is(h.open().Verify(h.ctx), bus.ErrCut) })
+	h.refuses("bootstrap without inbound", bus.ErrCut, h.begins(""))
+	h.refuses("bootstrap without inbound, beside Redis", bus.ErrCut, h.begins("installation-1"))
+	if err := h.open().Verify(h.ctx); !errors.Is(err, bus.ErrCut) {
+		h.Errorf("it was made anew: %v", err)
+	}
+}
+
 // oneEmptiedShardIsNoticed: a partition of state without any record, beside others in use, has lost them.
 func oneEmptiedShardIsNoticed(h *harness) {
 	b := h.ready()

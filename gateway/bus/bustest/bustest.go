@@ -57,6 +57,7 @@ func Run(t *testing.T, brokers []string) {
 		{"EmptyKafkaBesideRedisIsRefused", emptyKafkaBesideRedisIsRefused},
 		{"CutBootstrapGoesOn", cutBootstrapGoesOn},
 		{"LostStateIsNoticed", lostStateIsNoticed},
+		{"LostTopicIsNoticed", lostTopicIsNoticed},
 		{"OneEmptiedShardIsNoticed", oneEmptiedShardIsNoticed},
 		{"OtherSettingsAreNoticed", otherSettingsAreNoticed},
 	} {
