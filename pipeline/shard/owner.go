@@ -15,7 +15,7 @@ import (
 )
 
 // renewEvery is how long a lease is left alone while nothing comes: rounds may follow each other much faster.
-const renewEvery = 200 * time.Millisecond
+const renewEvery = 100 * time.Millisecond
 
 // LeaseTime is how long a lease lasts from the time of Redis at which its owner was last known to be up to date.
 const LeaseTime = 1500 * time.Millisecond

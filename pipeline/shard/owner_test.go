@@ -146,7 +146,7 @@ func TestALeaseIsRenewedInTimeAndNotAllTheTime(t *testing.T) {
 			}
 		}
 		<-done
-		if n := len(w.chunks); n > 100 {
+		if n := len(w.chunks); n > 150 {
 			t.Errorf("%d writes to the view in 10 s of nothing", n)
 		}
 	})
