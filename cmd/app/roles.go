@@ -162,6 +162,9 @@ func (a *App) send() {
 	})
 }
 
+// noteWithin bounds how long a message that Meta has taken waits for the index of receipts, which may do without it.
+const noteWithin = time.Second
+
 // noting remembers what each message was called with, for receipts that don't repeat it.
 type noting struct {
 	outbound.Caller
@@ -174,6 +177,8 @@ func (n noting) Call(ctx context.Context, m chat.Outbound, good time.Time) (stri
 	if err != nil || m.Broadcast == "" {
 		return id, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, noteWithin)
+	defer cancel()
 	if err := n.store.NoteSent(ctx, m.Account, id, m.Callback()); err != nil {
 		n.log.Debug().Err(err).Msg("a receipt may not find its row")
 	}
