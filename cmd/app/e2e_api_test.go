@@ -197,8 +197,15 @@ func (w *world) broadcastOf(account string, who []fake.Person, change map[string
 // finished waits for a broadcast's end.
 func (w *world) finished(account, id string) (now sentBroadcast) {
 	w.t.Helper()
-	within(w.t, 40*time.Second, "the broadcast finishes", func() bool {
-		status, _ := w.api(http.MethodGet, "/v1/broadcasts/"+id, tokenOf[account], nil, &now)
+	answer := ""
+	defer func() {
+		if now.Status != "finished" {
+			w.t.Logf("the broadcast: %s", answer)
+		}
+	}()
+	within(w.t, 40*time.Second, "the broadcast finishes", func() (so bool) {
+		var status int
+		status, answer = w.api(http.MethodGet, "/v1/broadcasts/"+id, tokenOf[account], nil, &now)
 		return status == http.StatusOK && now.Status == "finished"
 	})
 	if !now.Totals.whole() || now.Totals.Queued > 0 {

@@ -2,8 +2,11 @@ package app_test
 
 import (
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +31,8 @@ func TestFleetGoesOnWithoutOneOfItsGateways(t *testing.T) {
 		})
 		w.rate(50)
 		w.spawn()
-		other := w.twin().spawn()
+		twin := w.twin()
+		other := twin.spawn()
 		all := people(7000, 400)
 		early, late, last := all[:20], all[360:380], all[380:]
 		for _, p := range early {
@@ -48,6 +52,9 @@ func TestFleetGoesOnWithoutOneOfItsGateways(t *testing.T) {
 			w.says(p, "STOP")
 		}
 		w.barred(last...)
+		// The embedded Kafka never forgets a member that dies while it joins, so it must have joined again.
+		eventually(t, "it owns something again", func() bool { return twin.owns() > 0 })
+		quiet(t, time.Second)
 		other.kill()
 
 		now := w.finished("acme", id)
@@ -97,6 +104,17 @@ func (w *world) twin() *world {
 	other.settings["private"] = map[string]any{"listen": other.private}
 	other.settings["data_dir"] = filepath.Join(w.t.TempDir(), "data")
 	return &other
+}
+
+// owns gives how many shards the gateway says it owns.
+func (w *world) owns() (shards int) {
+	_, metrics, _ := fetch(http.MethodGet, "http://"+w.private+"/metrics", "", nil)
+	for line := range strings.Lines(string(metrics)) {
+		if n, ok := strings.CutPrefix(line, "optgate_shards "); ok {
+			shards, _ = strconv.Atoi(strings.TrimSpace(n))
+		}
+	}
+	return shards
 }
 
 // signal sends a signal to the gateway's process.
