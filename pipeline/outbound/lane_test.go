@@ -302,6 +302,27 @@ func TestALineThatCantBeAskedMeansWaiting(t *testing.T) {
 	})
 }
 
+// A line that nobody answers for must not keep what is known already from being told: a crash would make it Unknown.
+func TestALineThatKeepsSilentHoldsNoFactUp(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		asked := 0
+		w.reserve = func(string, int, time.Duration) (ratelimit.Reservation, error) {
+			if asked++; asked > 1 {
+				return ratelimit.Reservation{}, errSilent
+			}
+			return ratelimit.Reservation{Slots: 1}, nil
+		}
+		w.meta = func(context.Context, chat.Outbound) (string, error) {
+			<-time.After(time.Second)
+			return "wamid.x", nil
+		}
+		w.send(outbound.Replies, message("m1"), message("m2"))
+		start(t, w.lane(outbound.Replies))
+		after(4 * time.Second)
+		w.wantFact("m1", chat.Sent, "")
+	})
+}
+
 func TestChannelsAndBroadcastsTakeTurns(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		w.limit = 1

@@ -14,6 +14,7 @@ import (
 const (
 	holdCheck  = 250 * time.Millisecond // between two looks at the hold
 	askedAgain = 250 * time.Millisecond // after the gate didn't know about one person, but about others
+	lineTime   = time.Second            // for a line to answer: nothing else is done meanwhile
 	callTime   = time.Minute            // after which a call has ended without an answer
 )
 
@@ -69,6 +70,8 @@ func (r *run) reserve(ctx context.Context, q *queue, now time.Time) bool {
 		return false
 	}
 	n := q.places.wanted(q.channel.Rate, min(q.ready, r.Calls))
+	ctx, cancel := context.WithTimeout(ctx, lineTime)
+	defer cancel()
 	got, err := r.Pace.Reserve(ctx, q.number, q.channel.Rate, n, r.Kind.ahead())
 	if err != nil {
 		q.places.ask = now.Add(askAgain)

@@ -241,7 +241,10 @@ func (w *world) order() (ids []string) {
 	return ids
 }
 
-var errAway = errors.New("away")
+var (
+	errAway   = errors.New("away")
+	errSilent = errors.New("silent") // and takes its time about it
+)
 
 // Publish is stream.Publisher's.
 func (w *world) Publish(_ context.Context, records ...*stream.Record) error {
@@ -286,8 +289,12 @@ func (w *world) Call(ctx context.Context, m chat.Outbound, good time.Time) (stri
 }
 
 // Reserve and Slow are the pace's.
-func (w *world) Reserve(_ context.Context, number string, _ float64, n int, ahead time.Duration) (ratelimit.Reservation, error) {
-	return w.reserve(number, n, ahead)
+func (w *world) Reserve(ctx context.Context, number string, _ float64, n int, ahead time.Duration) (ratelimit.Reservation, error) {
+	got, err := w.reserve(number, n, ahead)
+	if errors.Is(err, errSilent) {
+		<-ctx.Done()
+	}
+	return got, err
 }
 
 func (w *world) Slow(number string) {
