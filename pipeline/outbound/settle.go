@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"optgate/pipeline/chat"
-	"optgate/pipeline/gate"
 )
 
 // What a report's row shows beside its status where Meta has said nothing.
@@ -105,12 +104,4 @@ func (r *run) expire(it *item) {
 		fact.Error = Undeclared
 	}
 	r.close(it, fact, nil)
-}
-
-// barredBy says in words what a skipped row's list is.
-func barredBy(a gate.Answer) string {
-	if a.Channel == chat.AnyChannel {
-		return "on list " + a.List + " for all channels"
-	}
-	return "on list " + a.List + " for channel " + a.Channel
 }

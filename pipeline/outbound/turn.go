@@ -108,7 +108,7 @@ func (r *run) ask(ctx context.Context, batch []*item) []*item {
 			may = append(may, it)
 		case gate.Skip:
 			r.leave(it)
-			r.close(it, chat.Fact{Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: barredBy(answer)}, nil)
+			r.close(it, chat.Fact{Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: answer.Reason()}, nil)
 		default:
 			doubtful = append(doubtful, it)
 		}
