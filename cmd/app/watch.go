@@ -79,15 +79,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (a *App) lookAtKafka(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	oldest, _, err := a.bus.Oldest(ctx, groupInbound, stream.Inbound)
-	var items int64
-	if err == nil {
-		items, err = a.items(ctx)
-	}
+	left, err := a.bus.Oldest(ctx, groupInbound, stream.Inbound)
 	if err != nil {
 		a.log.Debug().Err(err).Msg("how far the pipeline is behind is not known")
 	} else {
-		a.watch.hold.Asked(time.Now(), oldest, items)
+		a.watch.hold.Asked(time.Now(), left.At, left.Kept)
 		a.watch.answered.Store(time.Now().UnixMilli())
 	}
 	age, stalled := a.watch.hold.Age(time.Now()), 0
@@ -115,18 +111,6 @@ func (a *App) lookAtRedis(ctx context.Context) {
 			a.log.Debug().Err(err).Msg("Redis can't be told whose views it holds")
 		}
 	}
-}
-
-// items gives how many items were ever kept.
-func (a *App) items(ctx context.Context) (sum int64, err error) {
-	for p := range a.bus.Partitions(stream.Inbound) {
-		_, end, err := a.bus.Ends(ctx, stream.Inbound, p)
-		if err != nil {
-			return 0, err
-		}
-		sum += end
-	}
-	return sum, nil
 }
 
 // mourn counts the dead letters that may hold a message of a declared channel.

@@ -12,23 +12,29 @@ import (
 	"optgate/pipeline/stream"
 )
 
-// Oldest gives the header received_at of the oldest record that a group has not committed, over all partitions of a topic,
-// and how many there are. Zero time: everything is committed. Any doubt is an error, stream.ErrTruncated where a committed
-// offset lies outside of its log.
-func (b *Bus) Oldest(ctx context.Context, group string, topic stream.Topic) (at time.Time, lag int64, err error) {
+// Backlog is what a group has not committed yet of a topic.
+type Backlog struct {
+	At   time.Time // header received_at of its oldest record; zero where everything is committed
+	Lag  int64     // how many records it has
+	Kept int64     // how many were ever appended to the topic, committed or not
+}
+
+// Oldest gives what a group has not committed, over all partitions of a topic. Any doubt is an error, stream.ErrTruncated
+// where a committed offset lies outside of its log.
+func (b *Bus) Oldest(ctx context.Context, group string, topic stream.Topic) (Backlog, error) {
 	committed, err := b.committed(ctx, group, topic)
 	if err != nil {
-		return time.Time{}, 0, fmt.Errorf("oldest of %s: %w", topic, err)
+		return Backlog{}, fmt.Errorf("oldest of %s: %w", topic, err)
 	}
 	leaders, err := b.leaders(ctx)
 	if err != nil {
-		return time.Time{}, 0, fmt.Errorf("oldest of %s: %w", topic, err)
+		return Backlog{}, fmt.Errorf("oldest of %s: %w", topic, err)
 	}
 	byLeader := map[int32][]wanted{}
 	for p, from := range committed {
 		leader, known := leaders[place{topic, p}]
 		if !known {
-			return time.Time{}, 0, fmt.Errorf("oldest of %s/%d: no leader", topic, p)
+			return Backlog{}, fmt.Errorf("oldest of %s/%d: no leader", topic, p)
 		}
 		byLeader[leader] = append(byLeader[leader], wanted{place{topic, p}, from})
 	}
@@ -39,16 +45,23 @@ func (b *Bus) Oldest(ctx context.Context, group string, topic stream.Topic) (at 
 	}
 	wg.Wait()
 	close(answers)
+	var sum Backlog
 	for a := range answers {
 		if a.err != nil {
-			return time.Time{}, 0, fmt.Errorf("oldest of %s: %w", topic, a.err)
+			return Backlog{}, fmt.Errorf("oldest of %s: %w", topic, a.err)
 		}
-		lag += a.lag
-		if !a.at.IsZero() && (at.IsZero() || a.at.Before(at)) {
-			at = a.at
-		}
+		sum.Lag += a.Lag
+		sum.Kept += a.Kept
+		sum.age(a.At)
 	}
-	return at, lag, nil
+	return sum, nil
+}
+
+// age notes when a record of the backlog was received, if there is one.
+func (b *Backlog) age(at time.Time) {
+	if !at.IsZero() && (b.At.IsZero() || at.Before(b.At)) {
+		b.At = at
+	}
 }
 
 // committed gives a group's offset in each partition; where it has none, the log's first.
@@ -96,8 +109,7 @@ func (b *Bus) committed(ctx context.Context, group string, topic stream.Topic) (
 
 // backlog is what waits in the partitions of one leader.
 type backlog struct {
-	at  time.Time
-	lag int64
+	Backlog
 	err error
 }
 
@@ -119,10 +131,12 @@ func (b *Bus) backlog(ctx context.Context, wants []wanted) (sum backlog) {
 			return backlog{err: got.err}
 		case got.high < w.from:
 			return backlog{err: fmt.Errorf("%s/%d seems to end at %d, before %d", w.at.topic, w.at.partition, got.high, w.from)}
-		case got.high == w.from:
+		}
+		sum.Kept += got.high
+		if got.high == w.from {
 			continue
 		}
-		sum.lag += got.high - w.from
+		sum.Lag += got.high - w.from
 		first, err := b.firstOf(ctx, w, got.page)
 		if err != nil {
 			return backlog{err: err}
@@ -131,9 +145,7 @@ func (b *Bus) backlog(ctx context.Context, wants []wanted) (sum backlog) {
 		if err != nil {
 			return backlog{err: fmt.Errorf("%s/%d at %d: received_at: %w", w.at.topic, w.at.partition, first.Offset, err)}
 		}
-		if at := time.UnixMilli(received); sum.at.IsZero() || at.Before(sum.at) {
-			sum.at = at
-		}
+		sum.age(time.UnixMilli(received))
 	}
 	return sum
 }

@@ -198,8 +198,8 @@ func TestOldDataStillOpens(t *testing.T) {
 	if got := values(ctx, t, b, stream.State, 0); got[len(got)-1] != "4" {
 		t.Errorf("state %s", got)
 	}
-	if _, lag, err := b.Oldest(ctx, "commands", stream.Commands); err != nil || lag != 0 {
-		t.Errorf("a committed group is %d behind (%v)", lag, err)
+	if left, err := b.Oldest(ctx, "commands", stream.Commands); err != nil || left.Lag != 0 {
+		t.Errorf("a committed group is %d behind (%v)", left.Lag, err)
 	}
 }
 

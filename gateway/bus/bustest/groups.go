@@ -135,17 +135,17 @@ func zombiesDoNotCommit(h *harness) {
 	stop := h.member(other, func(_ context.Context, batch []stream.Record) error { done.add(batch); return nil })
 	h.eventually("the other handles everything", func() bool { return done.count() == 40 })
 	h.eventually("it is committed", func() bool {
-		_, lag, err := other.Oldest(h.ctx, "inbound", stream.Inbound)
-		return err == nil && lag == 0
+		left, err := other.Oldest(h.ctx, "inbound", stream.Inbound)
+		return err == nil && left.Lag == 0
 	})
 	close(release)
 	h.fill(other, 40, 44)
 	h.eventually("the group goes on", func() bool {
-		at, lag, err := other.Oldest(h.ctx, "inbound", stream.Inbound)
-		if err == nil && lag > 4 {
-			h.Fatalf("the group was set back: %d are unhandled", lag)
+		left, err := other.Oldest(h.ctx, "inbound", stream.Inbound)
+		if err == nil && left.Lag > 4 {
+			h.Fatalf("the group was set back: %d are unhandled", left.Lag)
 		}
-		return err == nil && lag == 0 && at.IsZero()
+		return err == nil && left.Lag == 0 && left.At.IsZero()
 	})
 	stop()
 	stopZombie()
@@ -156,7 +156,7 @@ func lossStopsConsumers(h *harness) {
 	b := h.ready()
 	h.fill(b, 0, 4*shards)
 	stop := h.member(b, func(_ context.Context, batch []stream.Record) error { return nil })
-	h.eventually("all is committed", func() bool { _, lag, err := b.Oldest(h.ctx, "inbound", stream.Inbound); return err == nil && lag == 0 })
+	h.eventually("all is committed", func() bool { left, err := b.Oldest(h.ctx, "inbound", stream.Inbound); return err == nil && left.Lag == 0 })
 	stop()
 	h.fill(b, 0, 4*shards)
 	h.deleteRecords(string(stream.Inbound), 2, 6)
@@ -169,7 +169,7 @@ func lossStopsConsumers(h *harness) {
 	if !errors.Is(err, stream.ErrTruncated) {
 		h.Errorf("consume: %v", err)
 	}
-	if _, _, err := b.Oldest(h.ctx, "inbound", stream.Inbound); !errors.Is(err, stream.ErrTruncated) {
+	if _, err := b.Oldest(h.ctx, "inbound", stream.Inbound); !errors.Is(err, stream.ErrTruncated) {
 		h.Errorf("oldest: %v", err)
 	}
 }
@@ -177,9 +177,9 @@ func lossStopsConsumers(h *harness) {
 // oldestTellsTheTruth: of what is uncommitted over all partitions, or that it can't be told.
 func oldestTellsTheTruth(h *harness) {
 	b := h.ready()
-	at, lag, err := b.Oldest(h.ctx, "inbound", stream.Inbound)
-	if err != nil || lag != 0 || !at.IsZero() {
-		h.Errorf("of nothing: %v, %d, %v", at, lag, err)
+	left, err := b.Oldest(h.ctx, "inbound", stream.Inbound)
+	if err != nil || left != (bus.Backlog{}) {
+		h.Errorf("of nothing: %+v, %v", left, err)
 	}
 	publish := func(p int, received string) {
 		h.must(b.Publish(h.ctx, &stream.Record{Topic: stream.Inbound, Partition: p, Value: make([]byte, 100<<10), Headers: []stream.Header{{Key: "received_at", Value: received}}}))
@@ -188,25 +188,25 @@ func oldestTellsTheTruth(h *harness) {
 	publish(0, "1000") // behind the first, so not looked at
 	publish(1, "4000")
 	publish(3, "6000")
-	at, lag, err = b.Oldest(h.ctx, "inbound", stream.Inbound)
-	if err != nil || lag != 4 || at.UnixMilli() != 4000 {
-		h.Errorf("of a group that never committed: %v, %d, %v", at, lag, err)
+	left, err = b.Oldest(h.ctx, "inbound", stream.Inbound)
+	if err != nil || left.Lag != 4 || left.Kept != 4 || left.At.UnixMilli() != 4000 {
+		h.Errorf("of a group that never committed: %+v, %v", left, err)
 	}
 	var done tally
 	h.eventually("all is committed", func() bool {
 		stop := h.member(b, func(_ context.Context, batch []stream.Record) error { done.add(batch); return nil })
 		defer stop()
-		h.eventually("", func() bool { _, lag, err = b.Oldest(h.ctx, "inbound", stream.Inbound); return err == nil && lag == 0 })
+		h.eventually("", func() bool { left, err = b.Oldest(h.ctx, "inbound", stream.Inbound); return err == nil && left.Lag == 0 })
 		return true
 	})
 	publish(2, "7000")
 	publish(1, "8000")
-	at, lag, err = b.Oldest(h.ctx, "inbound", stream.Inbound)
-	if err != nil || lag != 2 || at.UnixMilli() != 7000 {
-		h.Errorf("of two: %v, %d, %v", at, lag, err)
+	left, err = b.Oldest(h.ctx, "inbound", stream.Inbound)
+	if err != nil || left.Lag != 2 || left.Kept != 6 || left.At.UnixMilli() != 7000 {
+		h.Errorf("of two: %+v, %v", left, err)
 	}
 	publish(3, "soon")
-	if _, _, err = b.Oldest(h.ctx, "inbound", stream.Inbound); err == nil {
+	if _, err = b.Oldest(h.ctx, "inbound", stream.Inbound); err == nil {
 		h.Error("a record without a time was read as something")
 	}
 	w := &wire{}
@@ -214,7 +214,7 @@ func oldestTellsTheTruth(h *harness) {
 	w.sever()
 	short, cancel := context.WithTimeout(h.ctx, time.Second)
 	defer cancel()
-	if _, _, err = cut.Oldest(short, "inbound", stream.Inbound); err == nil {
+	if _, err = cut.Oldest(short, "inbound", stream.Inbound); err == nil {
 		h.Error("no answer was read as something")
 	}
 }
