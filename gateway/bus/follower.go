@@ -99,7 +99,13 @@ func (f *Follower) take(p page, began time.Time) {
 	if n := len(f.rounds); len(p.records) == 0 && n > 0 && len(f.rounds[n-1].Records) == 0 {
 		f.rounds = f.rounds[:n-1] // an empty round says no more than the newer one
 	}
-	for records := p.records; ; {
+	records := p.records
+	if n := len(f.rounds); n > 0 && len(records) > 0 && len(f.rounds[n-1].Records)+len(records) <= maxRound {
+		last := f.rounds[n-1] // not read yet: a slow reader gets few large rounds, not many small ones
+		f.rounds, f.ahead = f.rounds[:n-1], f.ahead-weight(last.Records)
+		records = append(last.Records, records...)
+	}
+	for {
 		n := min(len(records), maxRound)
 		round := stream.Round{Records: records[:n:n], High: p.high, Began: began}
 		f.rounds = append(f.rounds, round)
