@@ -18,7 +18,7 @@ import (
 func (a *App) listen() error {
 	health := a.health()
 	private := api.New(api.Options{
-		Tokens: a.apiTokens(), Directory: a.directory, Shards: a.shards, Publisher: soundly{a}, Accounts: a.store, States: a.store,
+		Tokens: a.apiTokens(), Directory: a.directory, Shards: a.shards, Publisher: measured{soundly{a}, a, configs.RoleConsole, nil}, Accounts: a.store, States: a.store,
 		Entries: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute,
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
@@ -37,7 +37,7 @@ func (a *App) listen() error {
 		return nil
 	}
 	public := ingress.New(ingress.Options{
-		Apps: a.apps(), Publisher: soundly{a}, Metrics: a.metrics, Health: health, MaxBody: a.config.Limits.WebhookBytes,
+		Apps: a.apps(), Publisher: a.webhooks(), Metrics: a.metrics, Health: health, MaxBody: a.config.Limits.WebhookBytes,
 		InFlight: a.config.Limits.WebhookMemory, Log: a.log})
 	server, err = httpd.Listen(httpd.Options{
 		Key: "public.listen", Listen: a.config.Public.Listen, Handler: public.Handle, Admit: public.Admit, Refused: public.Refused,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"optgate/configs"
 	"optgate/gateway/bus"
 	"optgate/gateway/meta"
 	"optgate/gateway/store"
@@ -44,10 +45,12 @@ func (a *App) newOwners() *roster[int] {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forget(ctx, s) })
 		})
 		defer beside.stop()
+		meter := a.metrics.Shard(s)
+		defer meter.Close()
 		o := &shard.Owner{
 			Shards: a.shards, Shard: s, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
 			Follow: func(from int64) shard.Follower { return a.bus.Follow(stream.Commands, s, from) },
-			Holds:  holds, Decided: a.count, Lost: func(err error) { go a.lost(err) }, Logger: a.log,
+			Holds:  holds, Decided: a.count, Lost: func(err error) { go a.lost(err) }, Metrics: meter, Logger: a.log,
 		}
 		return o.Run(ctx)
 	})
@@ -111,7 +114,7 @@ func (a *App) count(rows []*stream.Record) {
 func (a *App) handle() {
 	handler := &inbound.Handler{
 		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Words: a.store, Sent: a.store,
-		Publisher: a.bus, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
+		Publisher: measured{a.bus, a, configs.RolePipeline, nil}, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
 	}
 	a.crew.work("inbound", func(ctx context.Context) error {
 		return a.bus.Consume(ctx, groupInbound, stream.Inbound, handler.Handle)
@@ -131,7 +134,7 @@ func (a *App) send() {
 		l := &outbound.Lane{
 			Kind: at.kind, Partition: at.partition, Shards: a.shards, Intents: a.bus.Own(claimLane+string(at.kind)+".", at.partition),
 			Reader: a.bus, Follow: func(from int64) shard.Follower { return a.bus.Follow(at.kind.Messages(), at.partition, from) },
-			Holds: holds, Gate: a.store, Caller: noting{a.graph, a.store, a.log}, Publisher: a.bus, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
+			Holds: holds, Gate: a.store, Caller: noting{a.graph, a.store, a.log}, Publisher: measured{a.bus, a, configs.RoleSender, nil}, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
 			OptedOut: func(m chat.Outbound, when time.Time) (*stream.Record, error) {
 				return optout.StoppedAtMeta(a.shards, m, when)
 			},

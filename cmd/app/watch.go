@@ -14,13 +14,13 @@ import (
 const (
 	watchEvery  = time.Second
 	lookWithin  = 5 * time.Second
-	stalledFrom = 30 * time.Second // of the oldest item without effect
 	verifyEvery = time.Hour
 )
 
 // watch is what is looked at every second: how far the pipeline is behind what ingress has kept.
 type watch struct {
 	hold     outbound.Hold
+	progress progress
 	answered atomic.Int64 // ms since 1970 of Kafka's last answer
 }
 
@@ -75,23 +75,26 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// lookAtKafka asks how old the oldest unhandled item is.
+// lookAtKafka asks how old the oldest unhandled item is, and tells how far the pipeline is behind.
 func (a *App) lookAtKafka(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
+	began := time.Now()
 	left, err := a.bus.Oldest(ctx, groupInbound, stream.Inbound)
+	now := time.Now()
+	a.metrics.Looked("kafka", now.Sub(began))
 	if err != nil {
 		a.log.Debug().Err(err).Msg("how far the pipeline is behind is not known")
 	} else {
-		a.watch.hold.Asked(time.Now(), left.At, left.Kept)
-		a.watch.answered.Store(time.Now().UnixMilli())
+		a.watch.hold.Asked(now, left.At, left.Kept)
+		a.watch.progress.Asked(now, left.At)
+		a.watch.answered.Store(now.UnixMilli())
+		a.metrics.Lag(left.Lag)
 	}
-	age, stalled := a.watch.hold.Age(time.Now()), 0
-	if age > stalledFrom {
-		stalled = 1
-	}
-	a.metrics.Oldest(age)
-	a.metrics.Stalled(stalled)
+	a.metrics.Oldest(a.watch.hold.Age(now))
+	a.metrics.Stalled(a.watch.progress.Stalled(now))
+	a.metrics.Held(a.watch.hold.Holds(now))
+	a.metrics.Kafka(a.watch.kafka() == nil, a.bus.Queued())
 }
 
 // lookAtRedis asks which shards are certain. A Redis that was wiped is told again whose views it holds, else an empty Kafka
@@ -99,13 +102,17 @@ func (a *App) lookAtKafka(ctx context.Context) {
 func (a *App) lookAtRedis(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	owned, ready := a.owners.keys(), 0
+	owned, ready, began := a.owners.keys(), 0, time.Now()
 	for _, certain := range a.store.Certain(ctx, owned) {
 		if certain {
 			ready++
 		}
 	}
+	if len(owned) > 0 {
+		a.metrics.Looked("redis", time.Since(began))
+	}
 	a.metrics.Shards(len(owned), ready)
+	a.metrics.Sound(a.trouble() == nil)
 	if a.trouble() == nil {
 		if err := a.store.KeepInstallation(ctx, a.installation); err != nil {
 			a.log.Debug().Err(err).Msg("Redis can't be told whose views it holds")

@@ -1,12 +1,12 @@
 // Package metrics counts and measures for Prometheus. It names every metric once, is the only importer of Prometheus's
 // client, and lets no personal data into a label: what could be a number, an id of Meta's or an address is counted as other.
+// What each metric is for stands in configs/deploy/METRICS.md.
 package metrics
 
 import (
 	"fmt"
 	"io"
 	"runtime"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,22 +16,52 @@ import (
 // ContentType is the type of what Write writes.
 const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 
+const namespace = "optgate"
+
+type (
+	counters   = *family[prometheus.Counter]
+	gauges     = *family[prometheus.Gauge]
+	histograms = *family[prometheus.Observer]
+)
+
 // Metrics holds every metric of one process. Its methods may be called at any time from any goroutine.
 type Metrics struct {
 	registry *prometheus.Registry
 
-	webhooks *counter
-	ack      prometheus.Histogram
-	items    *counter
-	optouts  *counter
-	gate     *counter
-	sends    *counter
-	dead     *counter
+	// A webhook's way.
+	webhooks    counters
+	ack         prometheus.Histogram
+	items       counters
+	pipeline    prometheus.Histogram
+	inForce     histograms
+	optouts     counters
+	dead        counters
+	deadMessage prometheus.Counter
 
-	oldest      prometheus.Gauge
+	// Sending.
+	gate  counters
+	sends counters
+	calls histograms
+	open  gauges
+	held  prometheus.Gauge
+
+	// Owners of shards.
+	claims      counters
+	turns       prometheus.Histogram
+	each        *shards
 	shards      prometheus.Gauge
 	shardsReady prometheus.Gauge
+
+	// What is behind, and what we stand on.
+	oldest      prometheus.Gauge
+	lag         prometheus.Gauge
 	stalled     prometheus.Gauge
+	sound       prometheus.Gauge
+	kafkaUp     prometheus.Gauge
+	queued      prometheus.Gauge
+	looks       histograms
+	publishes   histograms
+	unpublished counters
 }
 
 // New makes the metrics of a process that runs this version. Every metric is there from the start, so that an alert on its
@@ -42,61 +72,47 @@ func New(version string) *Metrics {
 		registry: r,
 
 		webhooks: newCounter(r, "webhooks_total", "Webhooks answered, by what came of them.", "result"),
-		ack:      newAck(r),
+		ack:      newHistogram(r, "webhook_ack_seconds", "Time from a webhook's header to its answer; Meta asks for a median of 0.25 and less than 1 % above 1.", reaction),
 		items:    newCounter(r, "items_total", "Items of webhooks handled, by what they are.", "kind"),
+		pipeline: newHistogram(r, "pipeline_seconds", "Time from an item's receipt until all that follows from it was kept.", patience),
+		inForce:  newHistograms(r, "in_force_seconds", "Time from a command's making until it was in force, by kind.", patience, "kind"),
 		optouts:  newCounter(r, "optouts_total", "People put on an opt-out list, by list and by how it came.", "list", "source"),
-		gate:     newCounter(r, "gate_total", "Answers to the question before each send.", "answer"),
-		sends:    newCounter(r, "sends_total", "Messages of the lanes, by what became of them.", "lane", "result"),
 		dead:     newCounter(r, "dead_total", "Records put into dead, by the reason.", "reason"),
+		deadMessage: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "dead_messages_total", Help: "Records put into dead that may hold a person's message.",
+		}),
 
-		oldest:      newGauge(r, "oldest_unprocessed_seconds", "Age of the oldest item kept and not yet handled, over all of inbound."),
+		gate:  newCounter(r, "gate_total", "Answers to the question before each send.", "answer"),
+		sends: newCounter(r, "sends_total", "Messages of the lanes, by what became of them.", "lane", "result"),
+		calls: newHistograms(r, "graph_call_seconds", "Time that a call of Meta's Graph took, however it ended.", reaction, "lane"),
+		open:  newGauges(r, "lane_open_messages", "Messages in this process's lanes that are not done.", "lane"),
+		held:  newGauge(r, "bulk_held", "1 while bulk waits because STOPs may lie unread."),
+
+		claims:      newCounter(r, "claims_total", "Shards claimed: hard fences older owners, soft begins the view anew.", "kind"),
+		turns:       newHistogram(r, "turn_commands", "Commands that one decision of an owner took.", []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000}),
+		each:        newShards(r),
 		shards:      newGauge(r, "shards", "Shards that this process owns."),
 		shardsReady: newGauge(r, "shards_ready", "Shards that this process owns and whose view is in force."),
-		stalled:     newGauge(r, "stalled", "Partitions of this process that make no progress though there is work."),
+
+		oldest:      newGauge(r, "oldest_unprocessed_seconds", "Age of the oldest item kept and not yet handled, over all of inbound."),
+		lag:         newGauge(r, "inbound_lag_items", "Items kept and not yet handled, over all of inbound."),
+		stalled:     newGauge(r, "stalled", "1 while items are kept and no progress is made with the oldest of them for 30 s."),
+		sound:       newGauge(r, "sound", "1 while Kafka and Redis hold what they must; 0: nothing is kept, decided or sent."),
+		kafkaUp:     newGauge(r, "kafka_up", "1 while Kafka has answered in the last 5 s."),
+		queued:      newGauge(r, "kafka_queued_bytes", "Bytes that wait for Kafka's acknowledgement in this process."),
+		looks:       newHistograms(r, "look_seconds", "Time that the look of each second at Kafka or Redis took.", reaction, "at"),
+		publishes:   newHistograms(r, "publish_seconds", "Time that records waited until Kafka acknowledged them, by who published.", reaction, "by"),
+		unpublished: newCounter(r, "publish_failures_total", "Calls to publish that Kafka did not acknowledge in time, by who published.", "by"),
 	}
-	m.begin()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	info := prometheus.NewGaugeVec(options("build_info", "Always 1; the labels tell what runs."), []string{"version", "go"})
+	r.MustRegister(m.deadMessage, newGo(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "Always 1; the labels tell what runs.",
+	}, []string{"version", "go"})
 	r.MustRegister(info)
 	info.WithLabelValues(version, runtime.Version()).Set(1)
+	m.begin()
 	return m
 }
-
-// Webhook counts one POST of Meta's by how it ended, and measures its answer where it took any time: zero is one that was
-// refused by its header alone.
-func (m *Metrics) Webhook(result string, took time.Duration) {
-	m.webhooks.add(1, result)
-	if took > 0 {
-		m.ack.Observe(took.Seconds())
-	}
-}
-
-// Item counts one item of a webhook that was handled.
-func (m *Metrics) Item(kind string) { m.items.add(1, kind) }
-
-// Optout counts one person put on a list. The lists of one's own are counted by their id, a hundred of them at most.
-func (m *Metrics) Optout(list, source string) { m.optouts.add(1, list, source) }
-
-// Gate counts one answer of the gate: go, skip or unknown.
-func (m *Metrics) Gate(answer string) { m.gate.add(1, answer) }
-
-// Send counts what became of one message of a lane.
-func (m *Metrics) Send(lane, result string) { m.sends.add(1, lane, result) }
-
-// Dead counts one record put into dead.
-func (m *Metrics) Dead(reason string) { m.dead.add(1, reason) }
-
-// Oldest tells the age of the oldest item that is kept and not handled; zero if there is none.
-func (m *Metrics) Oldest(age time.Duration) { m.oldest.Set(age.Seconds()) }
-
-// Shards tells how many shards this process owns and how many of them are ready.
-func (m *Metrics) Shards(owned, ready int) {
-	m.shards.Set(float64(owned))
-	m.shardsReady.Set(float64(ready))
-}
-
-// Stalled tells how many partitions make no progress.
-func (m *Metrics) Stalled(partitions int) { m.stalled.Set(float64(partitions)) }
 
 // Write writes all metrics in Prometheus's text format.
 func (m *Metrics) Write(w io.Writer) error {
@@ -111,16 +127,4 @@ func (m *Metrics) Write(w io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// newAck makes the histogram of answers to webhooks. Meta's marks are in its buckets: a median of 0.25 s and less than one
-// in a hundred above 1 s.
-func newAck(r *prometheus.Registry) prometheus.Histogram {
-	ack := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: namespace, Name: "webhook_ack_seconds",
-		Help:    "Time from a webhook's header to its answer; Meta asks for a median of 0.25 and less than 1 % above 1.",
-		Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
-	})
-	r.MustRegister(ack)
-	return ack
 }

@@ -55,14 +55,14 @@ func TestEventsAreCounted(t *testing.T) {
 	m.Webhook("kept", 30*time.Millisecond)
 	m.Webhook("kept", 400*time.Millisecond)
 	m.Webhook("unsigned", 0)
-	m.Item("message")
+	m.Item("message", 300*time.Millisecond)
 	m.Optout("default", "message")
 	m.Gate("skip")
 	m.Send("bulk", "sent")
 	m.Dead("not_json")
 	m.Oldest(1500 * time.Millisecond)
 	m.Shards(2, 1)
-	m.Stalled(3)
+	m.Stalled(true)
 	has(t, written(t, m),
 		`optgate_webhooks_total{result="kept"} 2`, `optgate_webhooks_total{result="unsigned"} 1`,
 		`optgate_webhook_ack_seconds_bucket{le="0.025"} 0`, `optgate_webhook_ack_seconds_bucket{le="0.25"} 1`,
@@ -70,7 +70,7 @@ func TestEventsAreCounted(t *testing.T) {
 		`optgate_items_total{kind="message"} 1`, `optgate_optouts_total{list="default",source="message"} 1`,
 		`optgate_gate_total{answer="skip"} 1`, `optgate_sends_total{lane="bulk",result="sent"} 1`,
 		`optgate_dead_total{reason="not_json"} 1`, `optgate_oldest_unprocessed_seconds 1.5`,
-		`optgate_shards 2`, `optgate_shards_ready 1`, `optgate_stalled 3`,
+		`optgate_shards 2`, `optgate_shards_ready 1`, `optgate_stalled 1`,
 	)
 }
 

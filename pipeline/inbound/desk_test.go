@@ -38,6 +38,8 @@ type desk struct {
 	uncertain error // of keywords
 	items     []string
 	dead      []string
+	ages      []time.Duration // of the items, when they were handled
+	mourned   int             // dead letters that may hold a message
 	log       bytes.Buffer
 	offset    int64
 	now       time.Time
@@ -95,8 +97,11 @@ func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {
 	return nil
 }
 
-func (d *desk) Item(kind string)   { d.items = append(d.items, kind) }
+func (d *desk) Item(kind string, age time.Duration) {
+	d.items, d.ages = append(d.items, kind), append(d.ages, age)
+}
 func (d *desk) Dead(reason string) { d.dead = append(d.dead, reason) }
+func (d *desk) DeadMessage()       { d.mourned++ }
 
 // body reads a payload.
 func (d *desk) body(name string) []byte {

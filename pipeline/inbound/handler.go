@@ -53,8 +53,9 @@ type sent interface {
 
 // metrics counts what was handled.
 type metrics interface {
-	Item(kind string)
+	Item(kind string, age time.Duration) // handled, so long after ingress took it
 	Dead(reason string)
+	DeadMessage() // what went to dead may hold a message of a person's
 }
 
 // Handle handles a batch of one partition: it returns nil once everything that follows from it is kept, so that its
@@ -187,9 +188,11 @@ func (h *Handler) consequences(it *item, k knowledge) (records []*stream.Record,
 
 // done counts an item, says it in one line without anything personal, and remembers the ties that are kept by now.
 func (h *Handler) done(it *item) {
-	h.Metrics.Item(string(it.in.Kind))
+	now := h.Now()
+	age := now.Sub(it.received)
+	h.Metrics.Item(string(it.in.Kind), age)
 	if it.tie != "" {
-		h.ties.add(it.tie, h.Now())
+		h.ties.add(it.tie, now)
 	}
 	level := zerolog.DebugLevel
 	switch {
@@ -203,9 +206,12 @@ func (h *Handler) done(it *item) {
 	if it.reason != "" {
 		h.Metrics.Dead(it.reason)
 	}
+	if it.alarm {
+		h.Metrics.DeadMessage()
+	}
 	h.Logger.WithLevel(level).
 		Str("account", it.channel.Account).Str("channel", it.channel.ID).Str("kind", string(it.in.Kind)).
-		Int("partition", it.record.Partition).Int64("offset", it.record.Offset).Dur("age", h.Now().Sub(it.received)).
+		Int("partition", it.record.Partition).Int64("offset", it.record.Offset).Dur("age", age).
 		Int("identifiers", len(it.in.Who)).Bool("acts", it.in.Acts).Bool("salvaged", it.salvaged).
 		Str("change", it.change).Strs("lists", it.lists).Bool("linked", it.linked).Bool("reported", it.reported).
 		Str("dead", it.reason).AnErr("cause", it.err).

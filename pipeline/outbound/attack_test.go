@@ -336,6 +336,9 @@ func (p *process) Slow(string)         {}
 func (p *process) Send(string, string) {}
 func (p *process) Gate(string)         {}
 func (p *process) Dead(string)         {}
+func (p *process) Open(string, int)    {}
+
+func (p *process) Called(string, time.Duration) {}
 
 // unfenced is the mutation: everyone's appends are taken, and everyone is told that they follow the last one.
 type unfenced struct {

@@ -65,6 +65,8 @@ type meter interface {
 	Send(lane, result string) // what became of a message, or "again", "halted", "repeat"
 	Gate(answer string)
 	Dead(reason string)
+	Called(lane string, took time.Duration) // a call has ended, however
+	Open(lane string, more int)             // the lane holds so many more messages than when it last told
 }
 
 const (
@@ -108,6 +110,7 @@ func (l *Lane) Run(ctx context.Context) error {
 	if err == nil {
 		err = r.send(ctx)
 		r.finish(err)
+		r.meter(0)
 	}
 	if ctx.Err() != nil && !errors.Is(err, stream.ErrDeposed) {
 		return nil

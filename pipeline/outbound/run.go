@@ -40,6 +40,8 @@ type run struct {
 	deaf    ratelimit.Backoff
 	told    []*item          // published: done with the next append
 	marks   []*stream.Record // for the next append
+
+	metered int // messages open, as the metrics were told
 }
 
 func newRun(l *Lane) *run {
@@ -96,6 +98,7 @@ func (r *run) send(ctx context.Context) error {
 		if err := r.turn(ctx); err != nil {
 			return err
 		}
+		r.meter(len(r.open))
 		timer.Reset(time.Until(r.wake()))
 	}
 }
@@ -147,6 +150,14 @@ func (r *run) turn(ctx context.Context) error {
 	}
 	r.call(batch)
 	return nil
+}
+
+// meter tells how many messages the lane holds.
+func (r *run) meter(open int) {
+	if open != r.metered {
+		r.Metrics.Open(string(r.Kind), open-r.metered)
+		r.metered = open
+	}
 }
 
 // wake gives the time at which a turn has something to do, unless something happens before.

@@ -24,6 +24,7 @@ func (r *run) settle(res result) {
 	it, q, now := res.item, res.item.queue, time.Now()
 	r.busy--
 	q.busy--
+	r.Metrics.Called(string(r.Kind), res.took)
 	refusal, refused := errors.AsType[*Refusal](res.err)
 	switch {
 	case res.err == nil:

@@ -303,10 +303,19 @@ func (w *world) Slow(number string) {
 	w.slowed = append(w.slowed, number)
 }
 
-// Send, Gate and Dead are the metrics'.
+// Send, Gate, Dead, Called and Open are the metrics'.
 func (w *world) Send(lane, result string) { w.count(lane + " " + result) }
 func (w *world) Gate(answer string)       { w.count("gate " + answer) }
 func (w *world) Dead(reason string)       { w.count("dead " + reason) }
+
+func (w *world) Called(lane string, _ time.Duration) { w.count("called " + lane) }
+
+func (w *world) Open(lane string, more int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said["open "+lane] += more
+	w.said["most open "+lane] = max(w.said["most open "+lane], w.said["open "+lane])
+}
 
 func (w *world) count(what string) {
 	w.mu.Lock()

@@ -14,6 +14,8 @@ import (
 // batch is what a run of commands decides together.
 type batch struct {
 	taken   int               // commands
+	made    []stamp           // of those that were folded
+	dead    []string          // why the others were not
 	old     map[string][]byte // states as loaded
 	states  map[string][]byte // and as decided
 	decided map[string]bool
@@ -48,6 +50,7 @@ func (o *Owner) fold(ctx context.Context, records []stream.Record) (*batch, erro
 			t := NewTurn(o.place(r), b.states, o.rowOf(&next))
 			if reasons[i], err = o.apply1(t, commands[i]); reasons[i] == "" {
 				b.take(t)
+				b.made = append(b.made, stamp{commands[i].Kind, commands[i].Made})
 			} else {
 				next = before
 			}
@@ -55,6 +58,7 @@ func (o *Owner) fold(ctx context.Context, records []stream.Record) (*batch, erro
 		if reasons[i] != "" {
 			o.Logger.Error().Int("shard", o.Shard).Int64("offset", r.Offset).Str("kind", commands[i].Kind).Str("dead", reasons[i]).Err(err).Msg("command can't be folded")
 			b.effects = append(b.effects, dead(r, reasons[i]))
+			b.dead = append(b.dead, reasons[i])
 		}
 		if b.size > turnBytes {
 			break

@@ -62,6 +62,7 @@ func (o *Owner) claim(ctx context.Context, hard bool) error {
 		return err
 	}
 	o.follower = o.Follow(o.cursor.Command)
+	o.Metrics.Claimed(hard)
 	o.Logger.Info().Int("shard", o.Shard).Int64("generation", generation).Bool("fenced", hard).
 		Int("states", states).Dur("took", time.Since(began)).Msg("shard claimed")
 	return nil

@@ -76,8 +76,9 @@ type Owner struct {
 	Decided func(rows []*stream.Record)
 	// Lost is told once several looks in a row have shown that Kafka holds less than it must. It must not wait for the owner.
 	// May be nil.
-	Lost   func(err error)
-	Logger zerolog.Logger
+	Lost    func(err error)
+	Metrics meter // may be nil
+	Logger  zerolog.Logger
 
 	at        Position
 	cursor    Cursor
@@ -93,6 +94,9 @@ type Owner struct {
 // Run owns the shard until ctx ends or another process is assigned to it.
 func (o *Owner) Run(ctx context.Context) error {
 	defer o.unfollow()
+	if o.Metrics == nil {
+		o.Metrics = unmetered{}
+	}
 	hard, pause := true, pauses()
 	for ctx.Err() == nil {
 		if hard {
@@ -165,6 +169,7 @@ func (o *Owner) turn(ctx context.Context) error {
 	if len(round.Records) > 0 {
 		return nil // the decision has renewed the lease
 	}
+	o.Metrics.Turned(0, round.High-o.cursor.Command)
 	if lease := o.lease(round, o.cursor.Command); !lease.IsZero() && time.Since(o.leased) >= renewEvery {
 		return o.apply(ctx, o.at, nil, lease)
 	}
@@ -207,6 +212,7 @@ func (o *Owner) decide(ctx context.Context, records []stream.Record, round strea
 		return 0, err
 	}
 	o.cursor = cursor
+	o.measure(b, round, cursor.Command)
 	if o.Decided != nil && len(b.rows) > 0 {
 		o.Decided(b.rows)
 	}
@@ -257,6 +263,7 @@ func (o *Owner) apply(ctx context.Context, to Position, changes []Change, lease 
 	o.clock.note(now)
 	if lease.After(now) {
 		o.leased = time.Now()
+		o.Metrics.Leased()
 	}
 	return nil
 }
