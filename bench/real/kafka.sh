@@ -7,7 +7,12 @@
 #   kafka.sh restart DIR          start a node again that was stopped or killed, on its old port
 #   kafka.sh stop PID             stop a node (also kill -9 does no harm to what was acknowledged)
 #
-# start, cluster and restart print one line "PID ADDRESS" for each node once it answers.
+# start, cluster and restart print one line "PID ADDRESS" for each node once it answers. Three variables, each with as many
+# words as there are nodes, lay cables between clients and brokers and make them small:
+#
+#   KAFKA_PORTS       where the nodes listen; default: PORT, or free ones
+#   KAFKA_ADVERTISED  the HOST:PORT that clients are told instead, as those of proxies; brokers speak to each other directly
+#   KAFKA_HEAP        the largest heap of a node (one word), default 512m
 set -euo pipefail
 
 version=4.1.1
@@ -42,15 +47,23 @@ free_port() {
 	done
 }
 
+# word N TEXT: the Nth word of a text.
+word() { awk -v n="$1" '{ print $n }' <<<"$2"; }
+
 # configure DIR ID PORT CONTROLLER_PORT VOTERS COPIES
 configure() {
-	local insync=$(($6 > 1 ? 2 : 1))
+	local insync=$(($6 > 1 ? 2 : 1)) inside advertised
+	inside=$(free_port)
+	advertised=$(word "$2" "${KAFKA_ADVERTISED:-}")
 	mkdir -p "$1"
+	echo "${KAFKA_HEAP:-512m}" >"$1/heap"
 	cat >"$1/server.properties" <<CONF
 process.roles=broker,controller
 node.id=$2
-listeners=PLAINTEXT://127.0.0.1:$3,CONTROLLER://127.0.0.1:$4
-advertised.listeners=PLAINTEXT://127.0.0.1:$3
+listeners=CLIENTS://127.0.0.1:$3,BROKERS://127.0.0.1:$inside,CONTROLLER://127.0.0.1:$4
+advertised.listeners=CLIENTS://${advertised:-127.0.0.1:$3},BROKERS://127.0.0.1:$inside
+listener.security.protocol.map=CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=BROKERS
 controller.listener.names=CONTROLLER
 controller.quorum.voters=$5
 log.dirs=$1/data
@@ -78,17 +91,18 @@ CONF
 
 # launch DIR: start the process; wait DIR: print its line once it answers.
 launch() {
-	setsid java -Xmx512m -cp "$libs/jars/*" -Dlog4j2.configurationFile="$1/log4j2.properties" \
+	setsid java "-Xmx$(cat "$1/heap")" -cp "$libs/jars/*" -Dlog4j2.configurationFile="$1/log4j2.properties" \
 		kafka.Kafka "$1/server.properties" >>"$1/kafka.log" 2>&1 </dev/null &
 	echo $! >"$1/pid"
 }
 
 await() {
-	local pid port
+	local pid port address
 	pid=$(cat "$1/pid")
-	port=$(sed -n 's/^advertised.listeners=.*:\([0-9]*\)$/\1/p' "$1/server.properties")
+	port=$(sed -n 's/^listeners=CLIENTS:[^,]*:\([0-9]*\),.*/\1/p' "$1/server.properties")
+	address=$(sed -n 's/^advertised.listeners=CLIENTS:..\([^,]*\),.*/\1/p' "$1/server.properties")
 	for _ in $(seq 300); do
-		listens "$port" && { echo "$pid 127.0.0.1:$port"; return; }
+		listens "$port" && { echo "$pid $address"; return; }
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
@@ -107,7 +121,7 @@ install)
 start)
 	install
 	dir=$(absolute "$2")
-	port=${3:-0}
+	port=${3:-${KAFKA_PORTS:-0}}
 	[ "$port" != 0 ] || port=$(free_port)
 	controller=$(free_port)
 	configure "$dir" 1 "$port" "$controller" "1@127.0.0.1:$controller" 1
@@ -124,7 +138,8 @@ cluster)
 	done
 	for id in $(seq "$count"); do
 		dir=$(absolute "$2/$id")
-		configure "$dir" "$id" "$(free_port)" "${controllers[id]}" "$voters" "$count"
+		port=$(word "$id" "${KAFKA_PORTS:-}")
+		configure "$dir" "$id" "${port:-$(free_port)}" "${controllers[id]}" "$voters" "$count"
 		launch "$dir"
 	done
 	for id in $(seq "$count"); do

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # A real redis-server for tests: one alone, or a Cluster of three masters, on the loopback interface.
 #
-#   redis.sh start DIR [PORT]   start one with its files in DIR; PORT 0 or none: a free one
-#   redis.sh cluster DIR        start three and join them to a Cluster
-#   redis.sh stop PID...        stop them
+#   redis.sh start DIR [PORT [OPTIONS...]]   start one with its files in DIR; PORT 0 or none: a free one
+#   redis.sh cluster DIR                     start three and join them to a Cluster; their files are in DIR/1 to DIR/3
+#   redis.sh restart DIR                     start one again that was stopped or killed, empty, on its old port
+#   redis.sh stop PID...                     stop them
 #
-# start and cluster print one line "PID ADDRESS" for each server once it answers.
+# start, cluster and restart print one line "PID ADDRESS" for each server once it answers.
 set -euo pipefail
 
 command -v redis-server >/dev/null || { echo "redis.sh: redis-server is needed" >&2; exit 1; }
@@ -25,6 +26,7 @@ launch() {
 	local dir=$1 port=$2
 	shift 2
 	mkdir -p "$dir"
+	printf '%s\n' "$port" "$@" >"$dir/started-with"
 	setsid redis-server --bind 127.0.0.1 --port "$port" --dir "$dir" --save '' --appendonly no \
 		--maxmemory-policy noeviction "$@" >>"$dir/redis.log" 2>&1 </dev/null &
 	local pid=$!
@@ -42,7 +44,11 @@ case ${1:-} in
 start)
 	port=${3:-0}
 	[ "$port" != 0 ] || port=$(free_port)
-	launch "$2" "$port"
+	launch "$2" "$port" "${@:4}"
+	;;
+restart)
+	mapfile -t before <"$2/started-with"
+	launch "$2" "${before[@]}"
 	;;
 cluster)
 	addresses=()
