@@ -314,7 +314,6 @@ func (w *world) Open(lane string, more int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.said["open "+lane] += more
-	w.said["most open "+lane] = max(w.said["most open "+lane], w.said["open "+lane])
 }
 
 func (w *world) count(what string) {
