@@ -66,7 +66,7 @@ func tell(t *testing.T, body []byte) []told {
 		if !json.Valid(item.Value) {
 			t.Errorf("record is no JSON: %s", item.Value)
 		}
-		one := told{Key: item.Key, Field: item.Field, Kind: item.Kind}
+		one := told{Key: string(item.Key), Field: item.Field, Kind: item.Kind}
 		in, err := meta.Decode(item.Value)
 		if err != nil {
 			one.Error = err.Error()

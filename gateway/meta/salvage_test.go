@@ -84,6 +84,32 @@ func TestSalvageActsOnNothingElse(t *testing.T) {
 	}
 }
 
+// TestAControlCharacterSpoilsItsOwnMessageOnly: Meta has sent a raw NUL. Its message is kept and salvaged, its neighbours are
+// understood.
+func TestAControlCharacterSpoilsItsOwnMessageOnly(t *testing.T) {
+	for _, text := range []string{"STOP\x00", "\x01STOP", "ST\u00adOP\n", `STOP\u0020` + "\x00"} {
+		spoilt := `{"from":"447700900101","id":"wamid.1","type":"text","text":{"body":"` + text + `"}}`
+		items, err := meta.Split(whatsapp("messages", "messages", spoilt))
+		if err != nil || len(items) != 1 || string(items[0].Key) != "447700900101" {
+			t.Fatalf("%q: %d items, %v", text, len(items), err)
+		}
+		items, err = meta.Split(whatsapp("messages", "messages", spoilt+`,{"from":"447700900102","id":"wamid.2","type":"text","text":{"body":"hello"}}`))
+		if err != nil || len(items) != 2 {
+			t.Fatalf("%q and a neighbour: %d items, %v", text, len(items), err)
+		}
+		if in, err := meta.Decode(items[1].Value); err != nil || len(in.Texts) != 1 || in.Texts[0] != "hello" {
+			t.Errorf("%q: its neighbour is %+v, %v", text, in, err)
+		}
+		if _, err := meta.Decode(items[0].Value); err == nil {
+			t.Errorf("%q is JSON", text)
+		}
+		in, ok := meta.Salvage(items[0].Value)
+		if !ok || len(in.Texts) != 1 || !strings.Contains(in.Texts[0], "OP") || len(in.Who) != 1 || in.Who[0] != "phone:447700900101" || in.Raw != nil {
+			t.Errorf("%q: salvaged %v, %+v", text, ok, in)
+		}
+	}
+}
+
 // TestSalvageAgreesWithDecode tries it on what needs none: where both see words that act, they see the same.
 func TestSalvageAgreesWithDecode(t *testing.T) {
 	agreed := 0

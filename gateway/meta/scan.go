@@ -3,6 +3,7 @@ package meta
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -21,118 +22,6 @@ type member struct {
 
 // object is a JSON object's members in their order; nil for anything else.
 type object []member
-
-// valid says whether text is one JSON value, as RFC 8259 has it; bytes that are no UTF-8 are let through in strings.
-func valid(text []byte) bool {
-	var open []byte // brackets not closed yet
-	i := space(text, 0)
-	for {
-		if i >= len(text) {
-			return false
-		}
-		switch c := text[i]; c {
-		case '{', '[':
-			i = space(text, i+1)
-			if i < len(text) && text[i] == c+2 { // '{'+2 is '}', '['+2 is ']'
-				i++
-				break
-			}
-			if open = append(open, c); c == '{' {
-				if i = memberName(text, i); i < 0 {
-					return false
-				}
-			}
-			continue
-		case '"':
-			i = stringEnd(text, i)
-		default:
-			i = wordEnd(text, i)
-		}
-		if i < 0 {
-			return false
-		}
-		more := false
-		for !more { // a value has ended at i
-			if i = space(text, i); len(open) == 0 {
-				return i == len(text)
-			}
-			if i >= len(text) {
-				return false
-			}
-			switch top := open[len(open)-1]; {
-			case text[i] == top+2:
-				open = open[:len(open)-1]
-				i++
-			case text[i] != ',':
-				return false
-			case top == '{':
-				if i = memberName(text, space(text, i+1)); i < 0 {
-					return false
-				}
-				more = true
-			default:
-				i, more = space(text, i+1), true
-			}
-		}
-	}
-}
-
-// memberName passes a member's name and colon and gives where its value begins; -1 where there is none.
-func memberName(text []byte, i int) int {
-	if i >= len(text) || text[i] != '"' {
-		return -1
-	}
-	if i = stringEnd(text, i); i < 0 {
-		return -1
-	}
-	if i = space(text, i); i >= len(text) || text[i] != ':' {
-		return -1
-	}
-	return space(text, i+1)
-}
-
-// stringEnd passes the string that begins at i; -1 where it is no string.
-func stringEnd(text []byte, i int) int {
-	for i++; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			return i + 1
-		case c < ' ':
-			return -1
-		case c != '\\':
-		case i+1 >= len(text):
-			return -1
-		case text[i+1] == 'u':
-			if i+6 > len(text) || !hexDigits(text[i+2:i+6]) {
-				return -1
-			}
-			i += 5
-		case strings.IndexByte(`"\/bfnrt`, text[i+1]) < 0:
-			return -1
-		default:
-			i++
-		}
-	}
-	return -1
-}
-
-func hexDigits(text []byte) bool {
-	for _, c := range text {
-		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-// wordEnd passes the number or the true, false or null that begins at i; -1 where it is none.
-func wordEnd(text []byte, i int) int {
-	end := pass(text, i)
-	if !json.Valid(text[i:end]) { // a word is flat, so that depth is no matter here
-		return -1
-	}
-	return end
-}
 
 // pass gives where the word that begins at i is over.
 func pass(text []byte, i int) int {
@@ -227,6 +116,11 @@ func (o object) get(key string) []byte {
 	return nil
 }
 
+// has says whether there is a member of that name from a place on.
+func (o object) has(key string, from int) bool {
+	return slices.ContainsFunc(o[from:], func(m member) bool { return m.key == key })
+}
+
 // text gives a member that is a string, or the digits of one that is a number; "" for everything else.
 func (o object) text(key string) string { return scalar(o.get(key)) }
 
@@ -263,8 +157,21 @@ func unquote(quoted []byte) string {
 		return string(inner)
 	}
 	var text string
-	if json.Unmarshal(quoted, &text) != nil {
+	if json.Unmarshal(quoted, &text) != nil && json.Unmarshal(bared(quoted), &text) != nil {
 		return ""
 	}
 	return text
+}
+
+// bared escapes the control characters of a string, which encoding/json refuses.
+func bared(quoted []byte) []byte {
+	var b []byte
+	for _, c := range quoted {
+		if c < ' ' {
+			b = fmt.Appendf(b, `\u%04x`, c)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return b
 }

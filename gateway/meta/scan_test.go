@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -18,6 +19,17 @@ func TestDepthIsNoMatter(t *testing.T) {
 	}
 }
 
+// harmless takes what is no JSON only within a string for what is JSON only there.
+func harmless(r rune) rune {
+	switch {
+	case r == '\t', r == '\n', r == '\r':
+		return ' '
+	case r < ' ':
+		return 'x'
+	}
+	return r
+}
+
 // FuzzScan compares with encoding/json, whose idea of JSON is ours up to its depth.
 func FuzzScan(f *testing.F) {
 	for _, seed := range []string{
@@ -29,6 +41,9 @@ func FuzzScan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if valid(text) != json.Valid(text) {
 			t.Fatalf("valid says %v", valid(text))
+		}
+		if harmless := bytes.Map(harmless, text); sound(text) != json.Valid(harmless) {
+			t.Fatalf("sound says %v", sound(text))
 		}
 		if !valid(text) {
 			return

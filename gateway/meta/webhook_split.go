@@ -7,7 +7,7 @@ import (
 
 // Item is one thing that a webhook tells, kept as one record of inbound.
 type Item struct {
-	Key   string // an identifier it shows, as it shows it, which spreads the load over partitions; "" if none
+	Key   []byte // an identifier it shows, as it shows it, which spreads the load over partitions; empty if none
 	Field string // Meta's field; messaging or standby on Messenger and Instagram; "" where the item names none
 	Kind  string // message, receipt, preference, identity, echo, history, error, call, group, contact, or other
 	Value []byte // Meta's envelope with this one item
@@ -28,26 +28,38 @@ const (
 // The only item of a body is that body, the very bytes. Where there are several, each has the envelope around it, with
 // the contacts that show one of its identifiers and those that show no item's. Values may share the body's memory.
 //
+// A control character that stands in a string as it is doesn't keep a body together: it spoils the item that it is in,
+// whose record is no JSON then, and not its neighbours.
+//
 // The error is ErrNotJSON, ErrNotEnvelope, ErrEmpty or ErrTooMany: then there are no items, and the body is to be kept.
-func Split(body []byte) ([]Item, error) {
-	all, err := walk(body)
-	if err != nil {
-		return nil, err
+func Split(body []byte) ([]Item, error) { return AppendItems(nil, body) }
+
+// AppendItems is Split with the items appended to a list, so that the list can be used again. Keys and values may share
+// the body's memory.
+func AppendItems(items []Item, body []byte) ([]Item, error) {
+	if item, ok := glance(body); ok {
+		return append(items, item), nil
 	}
-	items := make([]Item, len(all))
+	if !sound(body) {
+		return items, ErrNotJSON
+	}
+	all, err := itemsOf(body)
+	if err != nil {
+		return items, err
+	}
 	var before *place
 	for i, f := range all {
-		items[i] = Item{Key: f.key(), Field: f.field(), Kind: f.kind(), Value: body}
-		if len(all) == 1 {
-			break
+		item := Item{Key: f.key(), Field: f.field(), Kind: f.kind(), Value: body}
+		if len(all) > 1 {
+			if f.place != before {
+				before = f.place
+				before.frame()
+				before.index(all[i:])
+			}
+			newEntry := i == 0 || !sameEntry(all[i-1], f)
+			item.Value = f.render(newEntry, newEntry || all[i-1].place != f.place)
 		}
-		if f.place != before {
-			before = f.place
-			before.frame()
-			before.index(all[i:])
-		}
-		newEntry := i == 0 || !sameEntry(all[i-1], f)
-		items[i].Value = f.render(newEntry, newEntry || all[i-1].place != f.place)
+		items = append(items, item)
 	}
 	return items, nil
 }
@@ -76,34 +88,53 @@ func (f found) field() string {
 	return f.list
 }
 
-func (f found) key() string {
+func (f found) key() []byte {
 	o := members(f.item)
 	person := "sender"
 	if isTrue(o.object("message").get("is_echo")) {
 		person = "recipient"
 	}
-	shown := []string{o.object(person).text("id"), o.object("value").object("sender").text("phone_number")}
+	id := first(o.object(person).text("id"), o.object("value").object("sender").text("phone_number"))
 	if f.array == "message_echoes" {
-		shown = append(shown, o.text("to"), o.text("to_user_id"))
+		id = first(id, o.text("to"), o.text("to_user_id"))
 	}
-	for _, id := range append(shown, shownIn(o)...) {
+	for _, name := range shownNames {
 		if id != "" {
-			return id[:min(len(id), maxKey)]
+			break
 		}
+		id = o.text(name)
 	}
-	return ""
+	return []byte(id[:min(len(id), maxKey)])
 }
 
-// shownIn gives the identifiers that a WhatsApp item or contact shows, as it shows them; some are "".
+// shownNames are the members by which a WhatsApp item or contact shows identifiers, those first that are likelier to be
+// the person's own.
+var shownNames = [...]string{
+	"from", "wa_id", "recipient_participant_id", "participant_recipient_id", "recipient_id", "to",
+	"from_user_id", "user_id", "recipient_user_id", "recipient_participant_user_id", "to_user_id",
+	"from_parent_user_id", "parent_user_id", "recipient_parent_user_id", "parent_recipient_user_id",
+	"recipient_participant_parent_user_id", "to_parent_user_id", "group_id",
+}
+
+// shownRanks gives the place of each of shownNames.
+var shownRanks = func() map[string]int {
+	ranks := map[string]int{}
+	for i, name := range shownNames {
+		ranks[name] = i
+	}
+	return ranks
+}()
+
+// shownIn gives the identifiers that a WhatsApp item or contact shows, as it shows them, in no order.
 func shownIn(o object) []string {
 	var shown []string
-	for _, name := range []string{
-		"from", "wa_id", "recipient_participant_id", "participant_recipient_id", "recipient_id", "to",
-		"from_user_id", "user_id", "recipient_user_id", "recipient_participant_user_id", "to_user_id",
-		"from_parent_user_id", "parent_user_id", "recipient_parent_user_id", "parent_recipient_user_id",
-		"recipient_participant_parent_user_id", "to_parent_user_id", "group_id",
-	} {
-		shown = append(shown, o.text(name))
+	for i, m := range o {
+		if _, shows := shownRanks[m.key]; !shows || o.has(m.key, i+1) {
+			continue
+		}
+		if id := scalar(m.value); id != "" {
+			shown = append(shown, id)
+		}
 	}
 	return shown
 }
@@ -127,7 +158,7 @@ func (p *place) index(items []found) {
 	for i, c := range p.contacts {
 		nobodys := true
 		for _, id := range shownIn(members(c)) {
-			if id != "" && wanted[id] {
+			if wanted[id] {
 				nobodys = false
 				p.people[id] = append(p.people[id], i)
 			}
@@ -144,9 +175,7 @@ func (f found) belonging() [][]byte {
 	var numbers []int
 	shows := false
 	for _, id := range shownIn(members(f.item)) {
-		if id != "" {
-			numbers, shows = append(numbers, f.people[id]...), true
-		}
+		numbers, shows = append(numbers, f.people[id]...), true
 	}
 	if !shows {
 		return nil

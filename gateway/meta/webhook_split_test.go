@@ -178,7 +178,7 @@ func TestOddEnvelopesLoseNothing(t *testing.T) {
 		}
 		for _, item := range items {
 			again, err := meta.Split(item.Value)
-			if err != nil || len(again) != 1 || again[0].Kind != item.Kind || again[0].Field != item.Field || again[0].Key != item.Key {
+			if err != nil || len(again) != 1 || again[0].Kind != item.Kind || again[0].Field != item.Field || string(again[0].Key) != string(item.Key) {
 				t.Errorf("%s: %s splits into %d items, %v", name, item.Value, len(again), err)
 			}
 		}
@@ -250,7 +250,7 @@ func FuzzSplit(f *testing.F) {
 			if err != nil || len(again) != 1 {
 				t.Fatalf("record splits into %d items, %v: %s", len(again), err, item.Value)
 			}
-			if again[0].Key != item.Key || again[0].Field != item.Field || again[0].Kind != item.Kind {
+			if string(again[0].Key) != string(item.Key) || again[0].Field != item.Field || again[0].Kind != item.Kind {
 				t.Fatalf("record is %+v, item was %+v", again[0], item)
 			}
 			if len(items) > 1 && meaning(item.Value) != meaning(again[0].Value) {

@@ -74,6 +74,11 @@ func walk(body []byte) ([]found, error) {
 	if !valid(body) {
 		return nil, ErrNotJSON
 	}
+	return itemsOf(body)
+}
+
+// itemsOf finds the items of an envelope that is known to be sound.
+func itemsOf(body []byte) ([]found, error) {
 	top := members(body)
 	name := top.get("object")
 	p := platform(scalar(name))
