@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"hash"
+	"sync"
 )
 
 // prefix begins the header X-Hub-Signature-256.
@@ -19,25 +21,57 @@ func WellFormed(header []byte) bool {
 	return ok
 }
 
+// Verifier knows the secrets of an app and says what they signed. Any number of goroutines may use it at once.
+type Verifier struct{ secrets []*sync.Pool }
+
+// mac is one secret's HMAC, ready for the next body. Preparing it anew costs 4 blocks of SHA-256 and 12 allocations, which
+// is more than a small body itself (BenchmarkVerify).
+type mac struct {
+	hash.Hash
+	sum [sha256.Size]byte
+}
+
+// NewVerifier makes a Verifier. An empty secret signs nothing.
+func NewVerifier(secrets [][]byte) *Verifier {
+	v := &Verifier{}
+	for _, secret := range secrets {
+		if len(secret) > 0 {
+			v.secrets = append(v.secrets, &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }})
+		}
+	}
+	return v
+}
+
 // Verify says whether one of the secrets signed this body, given the header X-Hub-Signature-256. The body is the bytes as
-// they came. Every secret is tried whatever the one before said, and an empty secret signs nothing.
-func Verify(secrets [][]byte, header, body []byte) bool {
+// they came. Every secret is tried whatever the one before said.
+func (v *Verifier) Verify(header, body []byte) bool {
 	given, ok := parseSignature(header)
 	if !ok {
 		return false
 	}
 	verified := false
-	for _, secret := range secrets {
-		if len(secret) > 0 && hmac.Equal(sum(secret, body), given[:]) {
+	for _, secret := range v.secrets {
+		m := secret.Get().(*mac) //nolint:forcetypeassert // what New makes
+		m.Reset()
+		m.Write(body)
+		if hmac.Equal(m.Sum(m.sum[:0]), given[:]) {
 			verified = true
 		}
+		secret.Put(m)
 	}
 	return verified
 }
 
+// Verify is a Verifier's Verify for whoever checks only now and then.
+func Verify(secrets [][]byte, header, body []byte) bool {
+	return NewVerifier(secrets).Verify(header, body)
+}
+
 // Sign gives the header that Meta would send with this body.
 func Sign(secret, body []byte) string {
-	return prefix + hex.EncodeToString(sum(secret, body))
+	m := hmac.New(sha256.New, secret)
+	m.Write(body)
+	return prefix + hex.EncodeToString(m.Sum(nil))
 }
 
 // SameToken compares the token of a handshake with the configured one, in a time that tells nothing of either, their
@@ -53,10 +87,4 @@ func parseSignature(header []byte) (mac [sha256.Size]byte, ok bool) {
 	}
 	_, err := hex.Decode(mac[:], header[len(prefix):])
 	return mac, err == nil
-}
-
-func sum(secret, body []byte) []byte {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write(body)
-	return mac.Sum(nil)
 }
