@@ -39,6 +39,7 @@ type Public struct {
 // Private is the private listener.
 type Private struct {
 	Listen string `yaml:"listen"` // host:port; port 0 takes a free one
+	Pprof  bool   `yaml:"pprof"`  // lets operators' tokens profile this process at /debug/pprof
 }
 
 // Operator is who runs the gateway. Pages show everything here but the tokens.

@@ -47,6 +47,9 @@ func (k *checker) house(c *Config) {
 	if _, port, err := net.SplitHostPort(c.Public.Listen); err == nil && port != "0" && c.Public.Listen == c.Private.Listen {
 		k.badf("private.listen", "is the same as public.listen: give it another port")
 	}
+	if c.Private.Pprof && len(c.Operator.Tokens) == 0 {
+		k.badf("private.pprof", "is of no use without a token in operator.tokens")
+	}
 	k.url("public.base_url", c.Public.BaseURL)
 	if len(c.Roles) == 0 {
 		k.badf("roles", "must name at least one of ingress, pipeline, sender, console")

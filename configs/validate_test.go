@@ -112,6 +112,8 @@ func TestEachInvalidValueIsNamedWithWhatToDo(t *testing.T) {
 		"kafka: {brokers: ['k:1'], sasl: {mechanism: plain, username: u}}":            "kafka.sasl.password: must not be empty",
 		"kafka: {brokers: ['k:1'], sasl: {mechanism: md5, username: u, password: p}}": "kafka.sasl.mechanism: must be one of plain, scram-sha-256, scram-sha-512",
 
+		"private: {pprof: true}": "private.pprof: is of no use without a token in operator.tokens",
+
 		// Accounts.
 		"accounts: [{id: ''}]":                                                 "accounts[0].id: " + asID,
 		"accounts: [{id: 'a b'}]":                                              "accounts[0].id: " + asID,

@@ -23,7 +23,7 @@ func (a *App) listen() error {
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},
-		Metrics: a.metrics.Write, Health: health, Log: a.log,
+		Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
 		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store},
 	})
 	server, err := httpd.Listen(httpd.Options{
@@ -91,15 +91,16 @@ func (a *App) apps() []ingress.App {
 	return apps
 }
 
-// apiTokens gives who may call the API; nobody where it is not this process's role.
+// apiTokens gives who may call the API: nobody where it is not this process's role, save operators where they may profile it.
 func (a *App) apiTokens() (tokens []api.Token) {
-	if !a.plays(configs.RoleConsole) {
-		return nil
-	}
-	for _, account := range a.config.Accounts {
-		for _, t := range account.Tokens {
-			tokens = append(tokens, api.Token{Account: account.ID, Name: t.Name, Token: t.Token.Reveal(), Scopes: t.Scopes})
+	if a.plays(configs.RoleConsole) {
+		for _, account := range a.config.Accounts {
+			for _, t := range account.Tokens {
+				tokens = append(tokens, api.Token{Account: account.ID, Name: t.Name, Token: t.Token.Reveal(), Scopes: t.Scopes})
+			}
 		}
+	} else if !a.config.Private.Pprof {
+		return nil
 	}
 	for _, t := range a.config.Operator.Tokens {
 		tokens = append(tokens, api.Token{Name: t.Name, Token: t.Token.Reveal()})

@@ -34,6 +34,7 @@ type Options struct {
 	Calls     int                     // of a token in a minute, over the whole fleet: 600
 	Metrics   func(w io.Writer) error // writes them in Prometheus's text format
 	Health    httpd.Health            // of the roles that run here
+	Profiles  bool                    // operators may profile this process
 	Now       func() time.Time        // nil: time.Now
 	Log       zerolog.Logger
 	Broadcast BroadcastOptions // what broadcasts.go needs besides

@@ -1,8 +1,8 @@
 package api
 
-// table shows every URL, with who may call it and what answers. Every /v1 call is counted against its token's limit.
+// table shows every URL, with who may call it and what answers. Every call that needs a token is counted against its limit.
 func (a *API) table() []route {
-	return []route{
+	routes := []route{
 		{"GET", "/healthz", anyone, a.alive},
 		{"GET", "/readyz", anyone, a.ready},
 		{"GET", "/metrics", anyone, a.showMetrics},
@@ -24,4 +24,8 @@ func (a *API) table() []route {
 		{"GET", "/v1/dead", operator, a.listDead},
 		{"GET", "/v1/dead/{partition}/{offset}", operator, a.showDead},
 	}
+	if a.Profiles {
+		routes = append(routes, route{"GET", "/debug/pprof/{profile}", operator, a.profile})
+	}
+	return routes
 }

@@ -39,7 +39,7 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 
 // admit finds out whose call it is and whether it may be made.
 func (a *API) admit(c *call, path string, r *route, allowed []string) error {
-	if strings.HasPrefix(path, "/v1/") {
+	if strings.HasPrefix(path, "/v1/") || r != nil && r.scope != anyone {
 		who, unknown := a.identify(c.header("Authorization"))
 		if err := a.limit(c, who); err != nil {
 			return err
