@@ -29,8 +29,26 @@ func Phone(text, defaultCountry string) (Identifier, error) {
 // "ENT.", and up to 128 letters or digits. ok is false for anything else.
 func BSUID(text string) (id Identifier, ok bool) {
 	text = strings.TrimSpace(text)
-	return Identifier(KindBSUID + ":" + text), bsuid.MatchString(text)
+	return Identifier(KindBSUID + ":" + text), isBSUID(text)
 }
+
+func isBSUID(text string) bool {
+	if len(text) < 4 || !capital(text[0]) || !capital(text[1]) || text[2] != '.' {
+		return false
+	}
+	rest := strings.TrimPrefix(text[3:], "ENT.")
+	if len(rest) == 0 || len(rest) > 128 {
+		return false
+	}
+	for i := range len(rest) {
+		if c := rest[i]; (c < '0' || c > '9') && !capital(c) && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+func capital(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 // ParseRecipient reads what a sender gives as a recipient: a BSUID, or a phone as Phone does. The error is Phone's.
 func ParseRecipient(text, defaultCountry string) (Identifier, error) {
@@ -53,11 +71,6 @@ func Given(text, defaultCountry string) (string, error) {
 	return "+" + number.country + number.national, nil
 }
 
-var (
-	bsuid  = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}$`)
-	digits = regexp.MustCompile(`^[1-9][0-9]{4,14}$`)
-)
-
 // longestPhone bounds what is read as a phone, in bytes: digits of three bytes each with marks and spaces between them.
 const longestPhone = 120
 
@@ -72,7 +85,12 @@ func readPhone(text, defaultCountry string) (phone, error) {
 	if len(text) > longestPhone {
 		return phone{}, badNumber("The phone number is too long.")
 	}
-	asMeta := defaultCountry == "" && digits.MatchString(text)
+	asMeta := defaultCountry == "" && asShown(text)
+	if asMeta {
+		if number, ok := shown(text); ok {
+			return number, nil
+		}
+	}
 	text = strings.TrimPrefix(strings.Map(plain, text), "tel:")
 	if strings.ContainsFunc(text, unicode.IsLetter) {
 		return phone{}, badNumber("A phone number has no letters.")
