@@ -49,11 +49,11 @@ var libraries = map[string]struct {
 	rooms []string
 	why   string
 }{
-	"github.com/segmentio/kafka-go":   {[]string{"gateway/bus"}, "its traps are dealt with there, once"},
+	"github.com/segmentio/kafka-go":   {[]string{"gateway/bus", "bench"}, "its traps are dealt with there, once; bench measures a peer that uses it plainly, and looks into topics from outside"},
 	"github.com/redis/go-redis":       {[]string{"gateway/store"}, "only there is it known what each key is folded from"},
 	"github.com/valyala/fasthttp":     {[]string{"gateway/httpd", "gateway/ingress", "gateway/api", "gateway/console", "gateway/webcall", "bench"}, "its contexts must not be kept"},
 	"github.com/prometheus":           {[]string{"gateway/metrics"}, "names every metric and guards the labels"},
-	"github.com/twmb/franz-go":        {[]string{"gateway/embedded"}, "Kafka inside the process"},
+	"github.com/twmb/franz-go":        {[]string{"gateway/embedded", "bench"}, "Kafka inside the process; bench also measures its client as a peer"},
 	"github.com/alicebob/miniredis":   {[]string{"gateway/embedded"}, "Redis inside the process"},
 	"github.com/nyaruka/phonenumbers": {[]string{"pipeline/chat"}, "one canonical form of phones, which the ledger rests on"},
 	"golang.org/x/text":               {[]string{"pipeline", "configs"}, "folding of words; countries"},
@@ -64,6 +64,8 @@ var libraries = map[string]struct {
 	"github.com/rs/zerolog":           {[]string{"cmd", "gateway", "pipeline", "bench"}, "the logger"},
 	"golang.org/x/crypto":             {[]string{"gateway", "pipeline"}, "pure arithmetic"},
 	"github.com/cespare/xxhash":       {[]string{"gateway"}, "pure arithmetic"},
+	"github.com/HdrHistogram":         {[]string{"bench"}, "latencies without gaps"},
+	"github.com/Shopify/toxiproxy":    {[]string{"bench/torture"}, "cables that can be cut"},
 	"pgregory.net/rapid":              {[]string{"cmd/app/shardtest", "gateway/bus/bustest", "gateway/store/storetest"}, "random orders, for suites of tests"},
 	"github.com/klauspost/compress":   {[]string{"gateway/bus"}, "compression of record batches"},
 }

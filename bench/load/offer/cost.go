@@ -1,0 +1,15 @@
+package offer
+
+import (
+	"syscall"
+	"time"
+)
+
+// processorTime gives what this process has used so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
