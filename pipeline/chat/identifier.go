@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"strconv"
 	"strings"
 )
@@ -66,9 +67,39 @@ func (k Key) Message(id string) string {
 }
 
 func (k Key) sum(text string) uint64 {
-	mac := hmac.New(sha256.New, k)
-	mac.Write([]byte(text))
-	return binary.BigEndian.Uint64(mac.Sum(nil)) >> 1
+	h := Hasher{mac: hmac.New(sha256.New, k)}
+	return h.sum(text)
+}
+
+// Hasher computes what Key does, many times over with no allocation, for one goroutine at a time.
+type Hasher struct {
+	mac  hash.Hash
+	text []byte
+	into []byte
+}
+
+// Hasher gives a hasher of this key.
+func (k Key) Hasher() *Hasher {
+	return &Hasher{mac: hmac.New(sha256.New, k), text: make([]byte, 0, 256), into: make([]byte, 0, sha256.Size)}
+}
+
+// Pseudonym is Key's.
+func (h *Hasher) Pseudonym(id Identifier) Pseudonym { return Pseudonym(h.sum(string(id))) }
+
+// Message is Key's.
+func (h *Hasher) Message(id string) string {
+	return strconv.FormatUint(h.sum("message:", id), 16)
+}
+
+func (h *Hasher) sum(texts ...string) uint64 {
+	h.text = h.text[:0]
+	for _, text := range texts {
+		h.text = append(h.text, text...)
+	}
+	h.mac.Reset()
+	h.mac.Write(h.text)
+	h.into = h.mac.Sum(h.into[:0])
+	return binary.BigEndian.Uint64(h.into) >> 1
 }
 
 // Shards is the number of shards, fixed when an installation is made.

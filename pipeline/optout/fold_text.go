@@ -20,6 +20,9 @@ func FoldText(text string) string {
 	if len(text) > MaxText*utf8.UTFMax || utf8.RuneCountInString(text) > MaxText {
 		return ""
 	}
+	if folded, ok := foldASCII(text); ok {
+		return folded
+	}
 	text = dropEmoji(text)
 	for range 2 { // what case folding makes of a letter may have marks again
 		text = strings.Map(keep, norm.NFKD.String(text))
@@ -27,6 +30,34 @@ func FoldText(text string) string {
 	}
 	text = strings.Join(strings.Fields(norm.NFC.String(text)), " ")
 	return strings.TrimFunc(text, outside)
+}
+
+// foldASCII folds as FoldText does what holds nothing but ASCII, as most texts do, some ten times faster.
+func foldASCII(text string) (folded string, ok bool) {
+	var b strings.Builder
+	b.Grow(len(text))
+	spaced := false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf:
+			return "", false
+		case c == ' ' || c >= '\t' && c <= '\r':
+			spaced = b.Len() > 0
+			continue
+		case c < ' ' || c == 0x7f:
+			continue
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+			fallthrough
+		default:
+			if spaced {
+				b.WriteByte(' ')
+				spaced = false
+			}
+			b.WriteByte(c)
+		}
+	}
+	return strings.TrimFunc(b.String(), outside), true
 }
 
 // keep gives what a decomposed rune is worth: itself, a space, or -1 for nothing.

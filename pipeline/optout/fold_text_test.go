@@ -49,7 +49,8 @@ func TestMarksThatSpellStay(t *testing.T) {
 }
 
 // FuzzFoldText holds that folding again changes nothing, that the result is text without white space or punctuation
-// around it, and that small and capital letters never matter.
+// around it, that small and capital letters never matter, and that an invisible mark, which takes a text out of ASCII,
+// doesn't either.
 func FuzzFoldText(f *testing.F) {
 	for _, text := range []string{"STOP", "İPTAL", "إيقـاف", "stop 1️⃣", "🇬🇧 stop", "ｽﾄｯﾌﾟ", "\xff", "a\u0345", "ß", "ﷺ"} {
 		f.Add(text)
@@ -62,6 +63,11 @@ func FuzzFoldText(f *testing.F) {
 		if folded != strings.TrimSpace(folded) {
 			t.Fatalf("FoldText(%+q) = %+q has space around it", text, folded)
 		}
+		if utf8.RuneCountInString(text) < optout.MaxText && len(text) < optout.MaxText*utf8.UTFMax-utf8.UTFMax {
+			if marked := optout.FoldText(text + "\u200b"); marked != folded {
+				t.Fatalf("FoldText(%+q) = %+q, and with a mark %+q", text, folded, marked)
+			}
+		}
 		if utf8.RuneCountInString(folded) <= optout.MaxText {
 			if again := optout.FoldText(folded); again != folded {
 				t.Fatalf("FoldText(%+q) = %+q, and folded again %+q", text, folded, again)
@@ -71,8 +77,23 @@ func FuzzFoldText(f *testing.F) {
 }
 
 func BenchmarkFoldText(b *testing.B) {
+	for name, text := range map[string]string{
+		"ascii": "Hello, I'd like to know when my order comes", "emoji": "Hello, I'd like to know when my order comes 🙂",
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				optout.FoldText(text)
+			}
+		})
+	}
+}
+
+// BenchmarkCandidates is what each message is asked for.
+func BenchmarkCandidates(b *testing.B) {
+	texts := []string{"Hello, is the order of yesterday on its way?"}
 	b.ReportAllocs()
 	for b.Loop() {
-		optout.FoldText("Hello, I'd like to know when my order comes 🙂")
+		optout.Candidates(texts)
 	}
 }
