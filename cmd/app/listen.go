@@ -14,6 +14,9 @@ import (
 	"optgate/ratelimit"
 )
 
+// colleagues is how many connections the private listener takes, which are files that the public one has not.
+const colleagues = 2048
+
 // listen opens the listeners, the private one first: whoever is told of webhooks can already see what becomes of them.
 func (a *App) listen() error {
 	health := a.health()
@@ -27,7 +30,8 @@ func (a *App) listen() error {
 		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store},
 	})
 	server, err := httpd.Listen(httpd.Options{
-		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Log: a.log})
+		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Vital: httpd.AsksHealth,
+		Connections: colleagues, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -41,7 +45,7 @@ func (a *App) listen() error {
 		InFlight: a.config.Limits.WebhookMemory, Log: a.log})
 	server, err = httpd.Listen(httpd.Options{
 		Key: "public.listen", Listen: a.config.Public.Listen, Handler: public.Handle, Admit: public.Admit, Refused: public.Refused,
-		Log: a.log})
+		Vital: httpd.AsksHealth, Log: a.log})
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,6 @@ import (
 	"optgate/pipeline/fault"
 )
 
-// readKey notes on a request that its body was read to the end.
-type readKey struct{}
-
 // ReadBody reads a request's body of at most limit bytes to its end and appends it to buf. It returns a fault.TooLarge
 // as soon as the limit is known to be passed, by the header or, where that tells no length, by the byte that is too
 // many; a fault.Invalid where the body breaks off. On an error the connection is closed after the answer.
@@ -21,39 +18,91 @@ func ReadBody(rc *fasthttp.RequestCtx, limit int, buf []byte) ([]byte, error) {
 	return ReadBodyWithin(rc, limit, buf, func(int) error { return nil })
 }
 
-// ReadBodyWithin is ReadBody, and asks room for every piece as it arrives: its error ends the reading. Memory is taken by
-// what arrives, not by what a header announces.
+// ReadBodyWithin is ReadBody, and asks room for every piece as it arrives: its error ends the reading, and makes the server
+// hang up on those whose requests have been arriving for seconds. Memory is taken by what arrives, not by what a header
+// announces. While a body is on its way its request does not count among those that run; where too many do once it is here,
+// the error is a fault.Unavailable.
 func ReadBodyWithin(rc *fasthttp.RequestCtx, limit int, buf []byte, room func(bytes int) error) ([]byte, error) {
-	body := rc.RequestBodyStream()
-	if body == nil {
+	stream := rc.RequestBodyStream()
+	if stream == nil {
 		return buf, nil
 	}
-	length := rc.Request.Header.ContentLength() // below 0: chunked, and nobody knows
-	if length > limit {
+	b := body{Reader: stream, length: rc.Request.Header.ContentLength(), limit: limit, room: room}
+	if b.length > limit {
 		return buf, tooLarge(limit)
+	}
+	b.conn, _ = rc.Conn().(*conn) // nil where a test calls a handler by itself
+	buf, err := b.read(buf)
+	if back := b.arrived(); err == nil {
+		err = back
+	}
+	if b.conn != nil {
+		b.conn.whole = err == nil
+	}
+	return buf, err
+}
+
+// body is what is being read.
+type body struct {
+	io.Reader
+	conn   *conn
+	length int // below 0: chunked, and nobody knows
+	limit  int
+	room   func(bytes int) error
+	away   bool // the request has given its slot back while the rest is on its way
+}
+
+func (b *body) read(buf []byte) ([]byte, error) {
+	if b.length < 0 {
+		b.arrives()
 	}
 	for read := 0; ; {
 		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, step(read, length, limit))
+			buf = slices.Grow(buf, step(read, b.length, b.limit))
 		}
-		n, err := body.Read(buf[len(buf):cap(buf)])
+		n, err := b.Read(buf[len(buf):cap(buf)])
 		buf, read = buf[:len(buf)+n], read+n
-		if read > limit {
-			return buf, tooLarge(limit)
+		if read > b.limit {
+			return buf, tooLarge(b.limit)
 		}
-		if full := room(n); full != nil {
+		if full := b.room(n); full != nil {
+			if b.conn != nil {
+				b.conn.listener.relieve()
+			}
 			return buf, full
 		}
 		switch {
-		case errors.Is(err, io.EOF) && length > read:
+		case errors.Is(err, io.EOF) && b.length > read:
 			return buf, brokenOff(io.ErrUnexpectedEOF)
 		case errors.Is(err, io.EOF):
-			rc.SetUserValue(readKey{}, true)
 			return buf, nil
 		case err != nil:
 			return buf, brokenOff(err)
 		}
+		b.arrives() // what fasthttp had read ahead is read
 	}
+}
+
+// arrives gives the request's slot back.
+func (b *body) arrives() {
+	if b.conn != nil && !b.away {
+		b.away = true
+		b.conn.leaveSlot()
+		b.conn.turn(busy, arriving)
+	}
+}
+
+// arrived takes the slot again.
+func (b *body) arrived() error {
+	switch {
+	case !b.away:
+		return nil
+	case !b.conn.turn(arriving, busy):
+		return brokenOff(net.ErrClosed)
+	case !b.conn.takeSlot():
+		return fault.New(fault.Unavailable, "busy", "Too many requests are in hand: come back in a second.")
+	}
+	return nil
 }
 
 // step gives by how much a full buffer grows: to the announced length if that is near, else to the double; always by one
@@ -76,9 +125,4 @@ func brokenOff(err error) error {
 		return fault.Wrap(err, fault.Invalid, "too_slow", "The body took too long to arrive.")
 	}
 	return fault.Wrap(err, fault.Invalid, "broken_off", "The body broke off.")
-}
-
-// unread says that the request has a body of which something may still be on its way.
-func unread(rc *fasthttp.RequestCtx) bool {
-	return rc.RequestBodyStream() != nil && rc.Request.Header.ContentLength() != 0 && rc.UserValue(readKey{}) == nil
 }

@@ -21,6 +21,13 @@ type Role struct {
 // Health answers /healthz, which says that the process lives, and /readyz, which says whether each role can work.
 type Health []Role
 
+// AsksHealth says that a request asks for either. It is an Options.Vital: whoever restarts what does not answer would otherwise
+// restart what has much to do.
+func AsksHealth(h *fasthttp.RequestHeader) bool {
+	path := string(h.RequestURI())
+	return (h.IsGet() || h.IsHead()) && (path == "/healthz" || path == "/readyz")
+}
+
 // Alive answers /healthz.
 func (Health) Alive(rc *fasthttp.RequestCtx) {
 	rc.SetContentType("application/json")

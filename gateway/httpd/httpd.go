@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -29,14 +31,17 @@ type Options struct {
 	Admit func(h *fasthttp.RequestHeader) int
 	// Refused is told once of every request that Admit refused. nil: nobody is.
 	Refused func(status int)
+	// Vital is asked while too many requests run, and says which are answered all the same. nil: none.
+	Vital func(h *fasthttp.RequestHeader) bool
 
 	Header      int           // most bytes of a header: 8 KiB
 	Read        time.Duration // for a whole request, from its first byte: 30 s
 	Write       time.Duration // for each write of an answer to get through: 15 s
 	Idle        time.Duration // between requests of a connection: 60 s
+	Park        time.Duration // after which a connection between requests gives its memory back: 5 s
 	Drain       time.Duration // for requests in flight when the server stops: 10 s
-	Requests    int           // at once; the others are told 503 with Retry-After: 1,024
-	Connections int           // at once; the others are told the same and closed: 8,192
+	Requests    int           // that run at once, their bodies read; the others are told 503 with Retry-After: 1,024
+	Connections int           // at once, at most as many as the process may open files for; see makeRoom: 16,384
 	Log         zerolog.Logger
 }
 
@@ -45,7 +50,7 @@ type Server struct {
 	options  Options
 	listener *listener
 	fast     *fasthttp.Server
-	slots    chan struct{} // one for each request that may run
+	running  atomic.Int64 // requests that have a slot
 
 	requests    context.Context // ends when draining is given up
 	endRequests context.CancelFunc
@@ -59,14 +64,15 @@ func Listen(o Options) (*Server, error) {
 	o.Read = cmp.Or(o.Read, 30*time.Second)
 	o.Write = cmp.Or(o.Write, 15*time.Second)
 	o.Idle = cmp.Or(o.Idle, time.Minute)
+	o.Park = cmp.Or(o.Park, 5*time.Second)
 	o.Drain = cmp.Or(o.Drain, 10*time.Second)
 	o.Requests = cmp.Or(o.Requests, 1024)
-	o.Connections = cmp.Or(o.Connections, 8192)
+	o.Connections = connections(cmp.Or(o.Connections, 16_384), o.Key, o.Log)
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("%s: listen on %q: %w", o.Key, o.Listen, err)
 	}
-	s := &Server{options: o, slots: make(chan struct{}, o.Requests)}
+	s := &Server{options: o}
 	s.listener = newListener(ln.(*net.TCPListener), s) //nolint:forcetypeassert // what net.Listen gives for "tcp"
 	s.requests, s.endRequests = context.WithCancel(context.Background())
 	s.streams, s.endStreams = context.WithCancel(s.requests)
@@ -75,14 +81,14 @@ func Listen(o Options) (*Server, error) {
 		ErrorHandler:   s.unreadable,
 		HeaderReceived: s.admit,
 		ExpectHandler:  s.expect,
-		Logger:         quiet{o.Log},
+		ConnState:      s.turned,
+		Logger:         terse{o.Log},
 
 		ReadBufferSize:     o.Header,
 		ReadTimeout:        o.Read,
 		IdleTimeout:        o.Idle,
-		Concurrency:        o.Connections + 1, // the listener refuses first, with Retry-After
+		Concurrency:        2 * o.Connections, // the listener refuses first; those hung up on may still be on their way out
 		MaxRequestBodySize: 1 << 30,           // ReadBody limits each body
-		TCPKeepalive:       true,
 		StreamRequestBody:  true,
 		CloseOnShutdown:    true,
 
@@ -110,6 +116,13 @@ func (s *Server) Close() error {
 // Drain says, and cuts what is left. It returns an error only if it could not go on serving.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.endRequests()
+	ended := make(chan struct{})
+	var helpers sync.WaitGroup
+	helpers.Go(func() { s.listener.watch(ended) })
+	helpers.Go(s.listener.accept)
+	defer helpers.Wait()
+	defer close(ended)
+	defer s.listener.cut()
 	served := make(chan error, 1)
 	go func() { served <- s.fast.Serve(s.listener) }()
 	select {

@@ -14,17 +14,53 @@ import (
 // serve runs the handler within the limit of requests, and never leaves a body half read on a connection that goes on:
 // the rest would be taken for the next request.
 func (s *Server) serve(rc *fasthttp.RequestCtx) {
-	select {
-	case s.slots <- struct{}{}:
+	c := rc.Conn().(*conn)       //nolint:forcetypeassert // what our listener gives
+	if !c.turn(arriving, busy) { // hung up on a moment ago: nobody would see an answer
+		rc.SetConnectionClose()
+		return
+	}
+	c.whole = false
+	if c.takeSlot() || s.options.Vital != nil && s.options.Vital(&rc.Request.Header) {
 		s.handle(rc)
-		<-s.slots
-	default:
+		c.leaveSlot()
+	} else {
 		Busy(rc)
 	}
-	if unread(rc) {
+	if !c.whole && rc.RequestBodyStream() != nil && rc.Request.Header.ContentLength() != 0 {
 		closeUnread(rc)
 	}
-	rc.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	if rc.Response.IsBodyStream() || len(rc.Response.Body()) > 0 {
+		rc.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	}
+}
+
+// takeSlot lets a request run; false where too many do.
+func (c *conn) takeSlot() bool {
+	s := c.listener.server
+	if c.slot = s.running.Add(1) <= int64(s.options.Requests); !c.slot {
+		s.running.Add(-1)
+	}
+	return c.slot
+}
+
+func (c *conn) leaveSlot() {
+	if c.slot {
+		c.listener.server.running.Add(-1)
+		c.slot = false
+	}
+}
+
+// turned notes what fasthttp does with a connection: it waits for the next request, or has seen its first byte.
+func (s *Server) turned(nc net.Conn, to fasthttp.ConnState) {
+	if to != fasthttp.StateIdle && to != fasthttp.StateActive {
+		return
+	}
+	c := nc.(*conn) //nolint:forcetypeassert // what our listener gives
+	if to == fasthttp.StateIdle {
+		c.turn(busy, quiet)
+	} else {
+		c.turn(quiet, arriving)
+	}
 }
 
 // Busy answers that the request may be repeated in a second.
@@ -61,13 +97,17 @@ func (s *Server) logPanic(p any) {
 // admit is called with each header. A refused request is marked as one that waits for "100 Continue", which makes
 // fasthttp ask expect before it reads the body.
 func (s *Server) admit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if s.options.Admit != nil && s.options.Admit(h) != 0 {
+	if ambiguous(h) || s.options.Admit != nil && s.options.Admit(h) != 0 {
 		h.Set("Expect", "100-continue")
 	}
 	return fasthttp.RequestConfig{}
 }
 
 func (s *Server) expect(rc *fasthttp.RequestCtx) int {
+	if ambiguous(&rc.Request.Header) {
+		closeUnread(rc)
+		return fasthttp.StatusBadRequest
+	}
 	if s.options.Admit == nil {
 		return fasthttp.StatusContinue
 	}
@@ -104,11 +144,11 @@ func closeUnread(rc *fasthttp.RequestCtx) {
 	}
 }
 
-// quiet logs what fasthttp says of connections, for whoever debugs one. Its arguments stay out: they hold addresses and
+// terse logs what fasthttp says of connections, for whoever debugs one. Its arguments stay out: they hold addresses and
 // pieces of requests.
-type quiet struct{ log zerolog.Logger }
+type terse struct{ log zerolog.Logger }
 
 // Printf logs the format alone.
-func (q quiet) Printf(format string, _ ...any) {
-	q.log.Debug().Str("what", format).Msg("connection")
+func (t terse) Printf(format string, _ ...any) {
+	t.log.Debug().Str("what", format).Msg("connection")
 }

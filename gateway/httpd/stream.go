@@ -33,7 +33,7 @@ func Stream(rc *fasthttp.RequestCtx, write func(ctx context.Context, w *bufio.Wr
 		done(err)
 		_ = to.CloseWithError(err) // nil: the end
 	})
-	_ = c.SetReadDeadline(time.Time{})
+	_ = c.TCPConn.SetReadDeadline(time.Time{})
 	s.running.Go(func() { s.watch() })
 	rc.SetConnectionClose()
 	rc.Response.ImmediateHeaderFlush = true
@@ -59,7 +59,7 @@ func (s *streamed) watch() {
 func (s *streamed) Close() error {
 	s.cancel()
 	err := s.PipeReader.Close()
-	_ = s.conn.SetReadDeadline(time.Now())
+	_ = s.conn.TCPConn.SetReadDeadline(time.Now())
 	s.running.Wait()
 	return err
 }
