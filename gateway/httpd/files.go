@@ -7,7 +7,7 @@ import (
 )
 
 // others is how many files are left to the rest of the process: logs, Kafka, Redis, calls, the other listener.
-const others = 1536
+const others = 3072
 
 // connections gives how many connections a listener may take where it wants so many: each is an open file, and a process that
 // has none left can't even reach Kafka. Go has raised the limit as far as it may by itself.

@@ -14,6 +14,10 @@ import (
 	"optgate/pipeline/stream"
 )
 
+// mostPooled is the largest body whose memory is kept for others. Larger ones are rare, and would be kept for small ones for as
+// long as those come.
+const mostPooled = 256 << 10
+
 // errBusy says that too many bytes of webhooks are in hand.
 var errBusy = errors.New("too many bytes of webhooks are in hand")
 
@@ -39,7 +43,7 @@ func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, app stri
 	})
 	r := broken
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), err != nil && fault.KindOf(err) == fault.Unavailable:
 		r = busy
 	case err != nil && fault.KindOf(err) == fault.TooLarge:
 		r = tooLarge
@@ -52,7 +56,7 @@ func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, app stri
 		}
 	}
 	// Records share the body's memory. Where it is not known what became of them, somebody may still be writing them.
-	if r != unavailable {
+	if r != unavailable && cap(body) <= mostPooled {
 		*pooled = body
 		i.bodies.Put(pooled)
 	}
