@@ -46,6 +46,7 @@ type Bus struct {
 
 	cluster cluster
 	queue   queue
+	appends appends
 	feed    feed
 
 	ctx    context.Context // ends with Close
@@ -78,6 +79,7 @@ func Open(cfg Config, log zerolog.Logger) (*Bus, error) {
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.connect(mechanism)
 	b.queue.init()
+	b.appends.init()
 	b.feed.init()
 	b.wg.Go(b.flush)
 	return b, nil
@@ -112,7 +114,9 @@ func (b *Bus) connect(mechanism sasl.Mechanism) {
 // whoever waits for it is told.
 func (b *Bus) Close() error {
 	b.feed.mu.Lock() // nothing starts after this
+	b.appends.mu.Lock()
 	b.cancel()
+	b.appends.mu.Unlock()
 	b.feed.mu.Unlock()
 	b.wg.Wait()
 	b.queue.drop(errClosed)

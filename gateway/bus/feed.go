@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"optgate/pipeline/stream"
 )
 
 const (
@@ -18,17 +20,21 @@ const (
 	maxAhead     = 1 << 20                // bytes that are kept for a busy follower
 )
 
-// feed fetches for all followers of a Bus: one request at a time to each leader, for all its followers that have room.
+// feed fetches for all followers of a Bus: one request at a time for each topic to each leader, for all its followers that
+// have room.
 type feed struct {
 	mu        sync.Mutex
 	followers map[*Follower]bool
 	loops     map[way]bool // that run
 }
 
-// way is what a loop serves: the followers on one leader. A request can name a partition only once, so that a second
-// follower of a partition goes another way than the first.
+// way is what a loop serves: the followers of one topic on one leader. Each topic goes its own way, since a request is
+// answered for all its partitions as soon as there is anything for one: what is busy would have what is quiet looked at all
+// the time. A request can name a partition only once, so that a second follower of a partition goes another way than the
+// first.
 type way struct {
 	leader int32
+	topic  stream.Topic
 	nth    int
 }
 
@@ -90,9 +96,9 @@ func (b *Bus) known() map[place]int32 {
 
 func (f *Follower) way(leaders map[place]int32) way {
 	if leader, known := leaders[f.at]; known {
-		return way{leader, f.nth}
+		return way{leader, f.at.topic, f.nth}
 	}
-	return way{nobody, f.nth}
+	return way{nobody, f.at.topic, f.nth}
 }
 
 // loop fetches for one way until it has no followers.
@@ -105,6 +111,7 @@ func (b *Bus) loop(way way) {
 		}
 		b.spread()
 		free, busy, over := b.feed.turn(way, b.known())
+		began := time.Now()
 		switch {
 		case over:
 			return
@@ -114,12 +121,29 @@ func (b *Bus) loop(way way) {
 			pause(b.ctx, shortWait)
 		case b.ask(free, waitBeside(busy)):
 			wait = firstBackoff
+			if left := spacing(len(free)) - time.Since(began); left > 0 {
+				pause(b.ctx, left)
+			}
 		default:
 			pause(b.ctx, wait)
 			wait = min(2*wait, lastBackoff)
 		}
 	}
 }
+
+// spacing is the time between the beginnings of two fetches for so many followers at least. A fetch costs by its partitions
+// (64 quiet ones: 0.75 ms of a broker and 0.4 ms of ours), and is answered as soon as there is anything for one: without a
+// pause one busy partition has all the others looked at a thousand times a second. What comes after a silence waits for
+// nothing, since a fetch waits for it.
+func spacing(followers int) time.Duration {
+	return min(spacingLeast+time.Duration(followers)*spacingEach, spacingMost)
+}
+
+const (
+	spacingLeast = time.Millisecond
+	spacingEach  = 60 * time.Microsecond
+	spacingMost  = 5 * time.Millisecond
+)
 
 func waitBeside(busy bool) time.Duration {
 	if busy {

@@ -71,12 +71,9 @@ func (o *Owned) append(ctx context.Context, at place, records []*stream.Record) 
 	var base int64
 	stays := func(err error) bool { return final(err) || deposes(err) }
 	err := o.b.retry(ctx, stays, func() error {
-		outcomes, err := o.b.produce(ctx, []parcel{{at, encoded}})
-		if err != nil {
-			return err
-		}
-		base = outcomes[0].base
-		return outcomes[0].err
+		answer := o.b.post(ctx, parcel{at, encoded})
+		base = answer.base
+		return answer.err
 	})
 	switch {
 	case err == nil:
