@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go/protocol/produce"
@@ -11,25 +12,22 @@ import (
 	"optgate/pipeline/fault"
 )
 
-// deliver sends the flights of lanes, all of one leader, in one request and settles each by its answer. forgotten: a broker
-// no longer knows our session.
-func (b *Bus) deliver(lanes []*lane) (forgotten bool) {
+// deliver sends the flights of lanes, all of one leader, in one request and settles each by its answer. False: something went
+// wrong, and it is to be looked at anew who leads what and whose session holds.
+func (b *Bus) deliver(lanes []*lane) bool {
 	parcels := make([]parcel, len(lanes))
 	for i, l := range lanes {
 		parcels[i] = parcel{l.at, l.flight.encoded}
 	}
 	results, err := b.produce(b.ctx, parcels)
-	if err != nil {
-		b.refresh()
-	}
+	fine := err == nil
 	q := &b.queue
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	defer q.nudge()
 	for i, l := range lanes {
 		result := results[i]
 		if err != nil {
 			result.err = err
+			l.flight.read = true
 		}
 		switch {
 		case result.err == nil:
@@ -37,67 +35,35 @@ func (b *Bus) deliver(lanes []*lane) (forgotten bool) {
 		case final(result.err):
 			l.refuse(q, result.err)
 		case deposes(result.err):
-			forgotten = true
+			fine, q.valid = false, q.valid && q.session != l.flight.session
 			l.reload()
 			l.fail(result.err)
 		default:
-			b.refresh()
+			fine = false
 			l.fail(result.err)
 		}
 		l.sending = false
-		if l.flight != nil || len(l.waiting) > 0 {
-			q.ready[l] = true
-		}
+		q.see(l)
 	}
-	return forgotten
+	q.mu.Unlock()
+	if !fine {
+		b.refresh()
+	}
+	return fine
 }
 
 // land settles an acknowledged flight.
 func (l *lane) land(q *queue, base int64) {
-	q.answer(l.flight.items, base, nil)
-	l.sequence = after(l.sequence, len(l.flight.items))
-	l.flight, l.backoff, l.notUntil = nil, 0, time.Time{}
+	l.sequence = after(l.sequence, len(l.flight.entries))
+	q.answer(l.flight, base, nil)
+	l.flight, l.backoff, l.notUntil, l.why = nil, 0, time.Time{}, nil
 }
 
 // refuse settles a flight that the broker will never take. Its sequence was not used up.
 func (l *lane) refuse(q *queue, err error) {
 	err = fmt.Errorf("publish to %s/%d: %w", l.at.topic, l.at.partition, err)
-	q.answer(l.flight.items, 0, fault.Wrap(err, fault.Internal, "kafka_refused", "Kafka refused a record"))
+	q.answer(l.flight, 0, fault.Wrap(err, fault.Internal, "kafka_refused", "Kafka refused a record"))
 	l.flight = nil
-}
-
-// reload takes a flight back, to be sent under another session. If the broker had stored it after all, its records will
-// stand there twice: whoever reads them knows repeats by their ids.
-func (l *lane) reload() {
-	l.waiting = append(l.flight.items, l.waiting...)
-	l.flight = nil
-}
-
-// fail puts off the next attempt.
-func (l *lane) fail(err error) {
-	l.backoff = min(max(2*l.backoff, firstBackoff), lastBackoff)
-	l.notUntil = time.Now().Add(l.backoff)
-	l.blame(err)
-}
-
-// blame notes why records wait, for those who give up.
-func (l *lane) blame(err error) {
-	items := l.waiting
-	if l.flight != nil {
-		items = l.flight.items
-	}
-	for _, it := range items {
-		it.waiter.last = err
-	}
-}
-
-// blame notes why everything waits.
-func (q *queue) blame(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for l := range q.ready {
-		l.blame(err)
-	}
 }
 
 // parcel is an encoded batch for a partition.
@@ -115,18 +81,8 @@ type outcome struct {
 // produce sends parcels, all of one leader, in one request. Where err is nil there is an outcome for each.
 func (b *Bus) produce(ctx context.Context, parcels []parcel) ([]outcome, error) {
 	request := &rawproduce.Request{Acks: -1, Timeout: int32((requestTimeout - time.Second).Milliseconds())}
-	topics, indexes := map[string]int{}, map[place]int{}
-	for i, p := range parcels {
-		name := b.name(p.at.topic)
-		t, ok := topics[name]
-		if !ok {
-			t = len(request.Topics)
-			topics[name] = t
-			request.Topics = append(request.Topics, rawproduce.RequestTopic{Topic: name})
-		}
-		request.Topics[t].Partitions = append(request.Topics[t].Partitions,
-			rawproduce.RequestPartition{Partition: int32(p.at.partition), RecordSet: raw(p.encoded)})
-		indexes[p.at] = i
+	for _, p := range parcels {
+		b.address(request, p)
 	}
 	outcomes := make([]outcome, len(parcels))
 	for i := range outcomes {
@@ -139,10 +95,25 @@ func (b *Bus) produce(ctx context.Context, parcels []parcel) ([]outcome, error) 
 	for _, t := range response.(*produce.Response).Topics {
 		topic := b.short(t.Topic)
 		for _, p := range t.Partitions {
-			if i, ok := indexes[place{topic, int(p.Partition)}]; ok {
+			at := place{topic, int(p.Partition)}
+			if i := slices.IndexFunc(parcels, func(p parcel) bool { return p.at == at }); i >= 0 {
 				outcomes[i] = outcome{p.BaseOffset, coded(p.ErrorCode)}
 			}
 		}
 	}
 	return outcomes, nil
+}
+
+// address puts a parcel into a request, beside the others of its topic.
+func (b *Bus) address(request *rawproduce.Request, p parcel) {
+	partition := rawproduce.RequestPartition{Partition: int32(p.at.partition), RecordSet: raw(p.encoded)}
+	for i := range request.Topics {
+		if t := &request.Topics[i]; b.short(t.Topic) == p.at.topic {
+			t.Partitions = append(t.Partitions, partition)
+			return
+		}
+	}
+	request.Topics = append(request.Topics, rawproduce.RequestTopic{
+		Topic: b.name(p.at.topic), Partitions: []rawproduce.RequestPartition{partition},
+	})
 }

@@ -1,178 +1,155 @@
 package bus
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
 
-// errGone is the answer to records whose caller has given up before they were sent. Nobody reads it.
-var errGone = errors.New("given up")
-
-const (
-	maxBatch   = 1 << 20  // bytes of one batch; a larger record travels alone
-	maxRequest = 16 << 20 // bytes of one request
-)
-
-// lane is the way to one partition. At most one batch is on its way, so that its order and sequence hold.
-type lane struct {
-	at       place
-	waiting  []item
-	flight   *flight
-	sending  bool
-	notUntil time.Time     // after a failure
-	backoff  time.Duration // the last wait
-
-	session  session // that sequence belongs to
-	sequence int32   // of the next batch
-}
-
-// flight is a batch that was sent or is about to be. Once sent it is sent again, the same, until the broker says what became
-// of it: otherwise the next batch could be taken for its repeat.
-type flight struct {
-	items    []item
-	encoded  []byte
-	session  session
-	sequence int32
-}
-
-// flusher is the state of Bus.flush: one request at a time to each leader, everything for it in that one.
-type flusher struct {
-	b       *Bus
-	session session
-	valid   bool // session may be used
-	busy    map[int32]bool
-	freed   chan freed
-}
-
-// freed says that a leader's request is over, and whether the brokers have forgotten the session.
-type freed struct {
-	leader    int32
-	forgotten bool
-}
-
-// flush sends what is queued until the Bus is closed. What comes while a leader's request is on its way makes the next.
+// flush sees to it that what is queued is sent, until the Bus is closed: it looks who leads the partitions and sets a
+// committer to work for each leader that has none. Committers go on by themselves while there is something for them.
 func (b *Bus) flush() {
-	f := &flusher{b: b, busy: map[int32]bool{}, freed: make(chan freed)}
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
 	for {
 		select {
 		case <-b.queue.wake:
-		case r := <-f.freed:
-			delete(f.busy, r.leader)
-			f.valid = f.valid && !r.forgotten
 		case <-retry.C:
 		case <-b.ctx.Done():
-			for len(f.busy) > 0 {
-				delete(f.busy, (<-f.freed).leader)
-			}
 			return
 		}
-		if wait := f.send(); wait > 0 {
+		if wait := b.send(); wait > 0 {
 			retry.Reset(wait)
 		}
 	}
 }
 
-// send starts a request to each leader that has none on its way. It returns after how long to look again, 0: not at all.
-func (f *flusher) send() time.Duration {
-	b, q := f.b, &f.b.queue
+// send starts a committer for each leader that has none and for which there is something. It returns after how long to look
+// again, 0: not at all.
+func (b *Bus) send() time.Duration {
+	q := &b.queue
 	q.mu.Lock()
 	idle := len(q.ready) == 0
 	q.mu.Unlock()
 	if idle {
 		return 0
 	}
-	leaders, err := b.leaders(b.ctx)
-	if err == nil && !f.valid {
-		f.session, err = b.initProducer(b.ctx, "")
-		f.valid = err == nil
-	}
+	leaders, s, err := b.footing()
 	if err != nil {
-		q.blame(err)
 		b.refresh()
 		return 100 * time.Millisecond
 	}
+	q.mu.Lock()
+	lanes, again, lost := q.loads(nil, leaders, s, func(l *leader) bool { return !l.busy })
+	loads := map[*leader][]*lane{}
+	for _, l := range lanes {
+		l.leader.busy = true
+		loads[l.leader] = append(loads[l.leader], l)
+	}
+	q.mu.Unlock()
+	if lost {
+		b.refresh()
+	}
+	for to, lanes := range loads {
+		b.wg.Go(func() { b.commit(to, lanes) })
+	}
+	return again
+}
 
-	now, again := time.Now(), time.Duration(0)
+// commit sends to one leader until there is nothing more for it, or something went wrong. What comes while a request is on
+// its way makes the next one.
+func (b *Bus) commit(to *leader, lanes []*lane) {
+	q := &b.queue
+	for len(lanes) > 0 {
+		fine := b.deliver(lanes)
+		lanes = lanes[:0]
+		if leaders, s, err := b.footing(); fine && err == nil && b.ctx.Err() == nil {
+			lost := false
+			q.mu.Lock()
+			lanes, _, lost = q.loads(lanes, leaders, s, func(l *leader) bool { return l == to })
+			q.mu.Unlock()
+			if lost {
+				q.nudge()
+			}
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	to.busy = false
+	if len(q.ready) > 0 {
+		q.nudge()
+	}
+}
+
+// footing gives what every request needs: who leads what, and a session.
+func (b *Bus) footing() (map[place]int32, session, error) {
+	q := &b.queue
+	leaders, err := b.leaders(b.ctx)
+	q.mu.Lock()
+	s, valid := q.session, q.valid
+	q.why = err
+	q.mu.Unlock()
+	if err != nil || valid {
+		return leaders, s, err
+	}
+	s, err = b.initProducer(b.ctx, "")
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.why = err; err == nil {
+		q.session, q.valid = s, true
+	}
+	return leaders, s, err
+}
+
+// loads appends the lanes of wanted leaders that can be sent now, each with its flight. again: after so long there may be
+// more. lost: a partition has no leader. What is for other leaders that are idle is left to the flusher. The mutex is held.
+func (q *queue) loads(lanes []*lane, leaders map[place]int32, s session, wanted func(*leader) bool) (_ []*lane, again time.Duration, lost bool) {
+	now := time.Now()
 	later := func(d time.Duration) {
 		if again == 0 || d < again {
 			again = d
 		}
 	}
-	requests := map[int32][]*lane{}
-	sizes := map[int32]int{}
-	q.mu.Lock()
-	for l := range q.ready {
-		leader, known := leaders[l.at]
+	for _, l := range q.leaders {
+		l.bytes = 0
+	}
+	left := q.ready[:0]
+	for _, l := range q.ready {
+		id, known := leaders[l.at]
 		if !known {
-			l.blame(fmt.Errorf("%s/%d has no leader", l.at.topic, l.at.partition))
-			b.refresh()
+			l.why = fmt.Errorf("%s/%d has no leader", l.at.topic, l.at.partition)
+			lost = true
 			later(100 * time.Millisecond)
+			left = append(left, l)
 			continue
 		}
-		if wait := l.notUntil.Sub(now); wait > 0 {
+		if l.leader = q.leaders[id]; l.leader == nil {
+			l.leader = &leader{}
+			q.leaders[id] = l.leader
+		}
+		wait := l.notUntil.Sub(now)
+		switch {
+		case !wanted(l.leader):
+			if !l.leader.busy {
+				q.nudge()
+			}
+			left = append(left, l)
+			continue
+		case wait > 0:
 			later(wait)
+			left = append(left, l)
+			continue
+		case l.leader.bytes > maxRequest:
+			left = append(left, l)
 			continue
 		}
-		if f.busy[leader] || sizes[leader] > maxRequest {
-			continue // looked at again when the leader's request is answered
+		l.ready = false
+		if l.load(s, now) {
+			l.sending = true
+			l.leader.bytes += len(l.flight.encoded)
+			lanes = append(lanes, l)
 		}
-		if !l.load(q, f.session, now) {
-			delete(q.ready, l)
-			continue
-		}
-		l.sending = true
-		delete(q.ready, l)
-		requests[leader] = append(requests[leader], l)
-		sizes[leader] += len(l.flight.encoded)
 	}
-	q.mu.Unlock()
-	for leader, lanes := range requests {
-		f.busy[leader] = true
-		b.wg.Go(func() {
-			f.freed <- freed{leader, b.deliver(lanes)}
-		})
-	}
-	return again
-}
-
-// load makes the lane's next flight; false if there is nothing to send. The mutex is held.
-func (l *lane) load(q *queue, s session, now time.Time) bool {
-	if l.flight != nil {
-		return true
-	}
-	fl := &flight{}
-	size, taken := batchOverhead, 0
-	var bodies [][]byte
-	for _, it := range l.waiting {
-		if it.waiter.gone {
-			q.answer([]item{it}, 0, errGone)
-			taken++
-			continue
-		}
-		more := len(it.body) + recordOverhead
-		if len(bodies) > 0 && size+more > maxBatch {
-			break
-		}
-		size += more
-		taken++
-		fl.items = append(fl.items, it)
-		bodies = append(bodies, it.body)
-	}
-	l.waiting = l.waiting[taken:]
-	if len(l.waiting) == 0 {
-		l.waiting = nil
-	}
-	if len(bodies) == 0 {
-		return false
-	}
-	if l.session != s {
-		l.session, l.sequence = s, 0
-	}
-	fl.session, fl.sequence = l.session, l.sequence
-	fl.encoded = batch(fl.session, fl.sequence, now.UnixMilli(), bodies)
-	l.flight = fl
-	return true
+	clear(q.ready[len(left):])
+	q.ready = left
+	return lanes, again, lost
 }
