@@ -37,6 +37,7 @@ func (w *watch) kafka() error {
 
 // watchOver starts the watch, and the hourly look at what Kafka holds.
 func (a *App) watchOver() {
+	a.metrics.Installed(int(a.shards))
 	// Each by itself: while one keeps silent, what is known of the other stays fresh.
 	a.crew.work("watch of Kafka", func(ctx context.Context) error { return every(ctx, watchEvery, a.lookAtKafka) })
 	a.crew.work("watch of Redis", func(ctx context.Context) error { return every(ctx, watchEvery, a.lookAtRedis) })

@@ -15,7 +15,7 @@ func (m *Metrics) begin() {
 	)
 	m.dead.begin([]string{
 		"not_json", "not_envelope", "empty_envelope", "too_many_items", "unreadable", "unknown_channel", "handler_failed",
-		"not_a_command", "unknown_command", "bad_command", "fold_failed", "too_much",
+		"not_a_command", "unknown_command", "bad_command", "fold_failed", "too_much", "no_message",
 	})
 	m.inForce.begin([]string{"consent.change", "consent.link"})
 	m.claims.begin([]string{"hard", "soft"})

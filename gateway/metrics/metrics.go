@@ -49,6 +49,7 @@ type Metrics struct {
 	claims      counters
 	turns       prometheus.Histogram
 	each        *shards
+	installed   prometheus.Gauge
 	shards      prometheus.Gauge
 	shardsReady prometheus.Gauge
 
@@ -91,6 +92,7 @@ func New(version string) *Metrics {
 		claims:      newCounter(r, "claims_total", "Shards claimed: hard fences older owners, soft begins the view anew.", "kind"),
 		turns:       newHistogram(r, "turn_commands", "Commands that one decision of an owner took.", []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000}),
 		each:        newShards(r),
+		installed:   newGauge(r, "shards_installed", "Shards of the whole installation; each has one owner among its processes."),
 		shards:      newGauge(r, "shards", "Shards that this process owns."),
 		shardsReady: newGauge(r, "shards_ready", "Shards that this process owns and whose view is in force."),
 

@@ -73,6 +73,7 @@ func TestEventsAreCounted(t *testing.T) {
 	m.Kafka(true, 4096)
 	m.Looked("redis", 2*time.Millisecond)
 	m.Oldest(1500 * time.Millisecond)
+	m.Installed(64)
 	m.Shards(2, 1)
 	m.Stalled(true)
 	has(t, written(t, m),
@@ -82,7 +83,7 @@ func TestEventsAreCounted(t *testing.T) {
 		`optgate_items_total{kind="message"} 1`, `optgate_optouts_total{list="default",source="message"} 1`,
 		`optgate_gate_total{answer="skip"} 1`, `optgate_sends_total{lane="bulk",result="sent"} 1`,
 		`optgate_dead_total{reason="not_json"} 1`, `optgate_oldest_unprocessed_seconds 1.5`,
-		`optgate_shards 2`, `optgate_shards_ready 1`, `optgate_stalled 1`,
+		`optgate_shards 2`, `optgate_shards_ready 1`, `optgate_shards_installed 64`, `optgate_stalled 1`,
 		`optgate_pipeline_seconds_bucket{le="0.25"} 0`, `optgate_pipeline_seconds_bucket{le="0.5"} 1`,
 		`optgate_publish_seconds_count{by="ingress"} 2`, `optgate_publish_failures_total{by="ingress"} 1`,
 		`optgate_graph_call_seconds_count{lane="bulk"} 1`, `optgate_lane_open_messages{lane="bulk"} 5`,

@@ -26,6 +26,9 @@ func (m *Metrics) Kafka(up bool, queued int) {
 // Looked measures a look at kafka or redis.
 func (m *Metrics) Looked(at string, took time.Duration) { m.looks.of(at, "").Observe(took.Seconds()) }
 
+// Installed tells how many shards the installation has.
+func (m *Metrics) Installed(shards int) { m.installed.Set(float64(shards)) }
+
 // Shards tells how many shards this process owns and how many of them are ready.
 func (m *Metrics) Shards(owned, ready int) {
 	m.shards.Set(float64(owned))
