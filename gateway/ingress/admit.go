@@ -19,10 +19,16 @@ func (i *Ingress) Admit(h *fasthttp.RequestHeader) int {
 	if !h.IsPost() {
 		return 0
 	}
-	raw, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
-	path, err := url.PathUnescape(string(raw))
-	if err != nil {
-		return 0
+	path := h.RequestURI()
+	if end := bytes.IndexByte(path, '?'); end >= 0 {
+		path = path[:end]
+	}
+	if bytes.IndexByte(path, '%') >= 0 {
+		plain, err := url.PathUnescape(string(path))
+		if err != nil {
+			return 0
+		}
+		path = []byte(plain)
 	}
 	app, ok := appOf(path)
 	if !ok {
@@ -41,10 +47,9 @@ func (i *Ingress) Refused(status int) {
 }
 
 // refusal says why a webhook is refused by its header, "" if it is not.
-func (i *Ingress) refusal(h *fasthttp.RequestHeader, app string) result {
-	_, known := i.apps[app]
+func (i *Ingress) refusal(h *fasthttp.RequestHeader, app []byte) result {
 	switch {
-	case !known:
+	case !i.apps[string(app)]:
 		return unknownApp
 	case h.ContentLength() > i.MaxBody:
 		return tooLarge
@@ -74,11 +79,11 @@ func statusOf(r result) int {
 }
 
 // handshake answers Meta's question whether this callback is ours: the challenge for whoever knows the verify token.
-func (i *Ingress) handshake(rc *fasthttp.RequestCtx, app string) {
+func (i *Ingress) handshake(rc *fasthttp.RequestCtx, app []byte) {
 	asked := rc.QueryArgs()
 	given, knows := string(asked.Peek("hub.verify_token")), false
 	for _, a := range i.Apps {
-		if (app == "" || app == a.ID) && meta.SameToken(given, a.VerifyToken) {
+		if (len(app) == 0 || string(app) == a.ID) && meta.SameToken(given, a.VerifyToken) {
 			knows = true
 		}
 	}

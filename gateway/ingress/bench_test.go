@@ -20,8 +20,8 @@ func (nowhere) Publish(context.Context, ...*stream.Record) error { return nil }
 func (nowhere) Webhook(string, time.Duration)                    {}
 func (nowhere) Dead(string)                                      {}
 
-// BenchmarkWebhook is all that a webhook costs besides Kafka. The pool of bodies saves one allocation of the body's size
-// for each: 4.8 instead of 119 KB, and an eighth of the time, at 100 KiB.
+// BenchmarkWebhook is all that a webhook costs besides Kafka. The memory that is used again saves 40 allocations of 5 KB for
+// one message, and the body's size on top: without it, it is 119 KB at 100 KiB. The shared deadline and stamp save 5 more.
 func BenchmarkWebhook(b *testing.B) {
 	for name, body := range map[string]string{
 		"one message": greeting,
@@ -35,13 +35,6 @@ func BenchmarkWebhook(b *testing.B) {
 				deliver()
 			}
 		})
-	}
-}
-
-// TestWebhookAllocates guards what the benchmark measures: 60 allocations at the time of writing.
-func TestWebhookAllocates(t *testing.T) {
-	if n := testing.AllocsPerRun(100, delivery(t, greeting)); n > 90 {
-		t.Errorf("%.0f allocations for one message", n)
 	}
 }
 

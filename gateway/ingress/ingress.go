@@ -3,9 +3,11 @@
 package ingress
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"optgate/gateway/httpd"
+	"optgate/gateway/meta"
 	"optgate/pipeline/stream"
 )
 
@@ -66,11 +69,23 @@ const (
 // Ingress answers the public listener's requests.
 type Ingress struct {
 	Options
-	apps     map[string]App // by id; "" is the path that names none
-	bodies   sync.Pool      // of *[]byte
+	apps     map[string]bool // by id; "" is the path that names none
+	signers  []*app
+	visits   sync.Pool // of *visit
 	inFlight atomic.Int64
+	deadline atomic.Pointer[deadline]
+	stamp    atomic.Pointer[stamp]
 	failures zerolog.Logger // sampled: one line for each webhook would bury the log while Kafka is away
 }
+
+// app is an App with its secrets prepared.
+type app struct {
+	App
+	verifier *meta.Verifier
+}
+
+// version is that of each record, as its header has it.
+var version = strconv.Itoa(stream.Version)
 
 // New makes an Ingress.
 func New(o Options) *Ingress {
@@ -80,12 +95,12 @@ func New(o Options) *Ingress {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	i := &Ingress{Options: o, apps: map[string]App{}}
+	i := &Ingress{Options: o, apps: map[string]bool{"": true}}
 	i.failures = o.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 10 * time.Second})
 	for _, a := range o.Apps {
-		i.apps[a.ID] = a
+		i.apps[a.ID] = true
+		i.signers = append(i.signers, &app{a, meta.NewVerifier(a.Secrets)})
 	}
-	i.apps[""] = App{}
 	return i
 }
 
@@ -93,7 +108,7 @@ const webhooks = "/webhooks/meta"
 
 // Handle answers one request. It is an httpd.Handler.
 func (i *Ingress) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
-	switch path := string(rc.Path()); path {
+	switch path := rc.Path(); string(path) {
 	case "/healthz":
 		if allow(rc, "GET", "HEAD") {
 			i.Health.Alive(rc)
@@ -115,14 +130,16 @@ func (i *Ingress) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	}
 }
 
-// appOf gives the app that a path of webhooks names; "" where it names none and any may have sent it.
-func appOf(path string) (app string, ok bool) {
-	rest, ok := strings.CutPrefix(path, webhooks)
-	if !ok || rest == "" {
-		return "", ok
+// appOf gives the app that a path of webhooks names; nothing where it names none and any may have sent it.
+func appOf(path []byte) (app []byte, ok bool) {
+	if len(path) < len(webhooks) || string(path[:len(webhooks)]) != webhooks {
+		return nil, false
 	}
-	app, ok = strings.CutPrefix(rest, "/")
-	return app, ok && app != "" && !strings.Contains(app, "/")
+	rest := path[len(webhooks):]
+	if len(rest) == 0 {
+		return nil, true
+	}
+	return rest[1:], rest[0] == '/' && len(rest) > 1 && bytes.IndexByte(rest[1:], '/') < 0
 }
 
 // allow answers 405 to every method but these.
