@@ -162,6 +162,37 @@ func roundsAreBounded(h *harness) {
 	}
 }
 
+// slowReadersGetLargeRounds: what came one by one while the reader was busy comes to it together, in order.
+func slowReadersGetLargeRounds(h *harness) {
+	b := h.ready()
+	f := b.Follow(stream.Commands, 0, 0)
+	defer f.Close()
+	const records = 150
+	for i := range records {
+		h.must(b.Publish(h.ctx, &stream.Record{Topic: stream.Commands, Value: fmt.Append(nil, i)}))
+	}
+	rounds := 0
+	for n := 0; n < records; {
+		round, err := f.Next(h.ctx)
+		h.must(err)
+		for _, r := range round.Records {
+			if string(r.Value) != fmt.Sprint(n) {
+				h.Fatalf("%s came where %d was due", r.Value, n)
+			}
+			n++
+		}
+		if len(round.Records) > 0 {
+			rounds++
+		}
+		if round.High < int64(n) {
+			h.Errorf("%d records of a log that ends at %d", n, round.High)
+		}
+	}
+	if rounds > records/10 {
+		h.Errorf("%d records came in %d rounds", records, rounds)
+	}
+}
+
 // lossIsNoticed: a log that begins after, or ends before, what its reader was at.
 func lossIsNoticed(h *harness) {
 	b := h.ready()

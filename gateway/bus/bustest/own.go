@@ -166,6 +166,64 @@ func doubtEndsAReign(h *harness) {
 	}
 }
 
+// ownersShareRequests: what many owners append at once takes few requests, each owner's batch stands whole and in its order,
+// and one alone waits for no company. One that is refused spoils nobody else's.
+func ownersShareRequests(h *harness) {
+	w := &wire{}
+	b := h.ready(w.apply)
+	topics := []stream.Topic{stream.State, stream.Consent, stream.IntentsReplies, stream.IntentsBulk}
+	const appends = 25
+	before := w.produced.Load()
+	var wg sync.WaitGroup
+	for _, topic := range topics {
+		for p := range b.Partitions(topic) {
+			older := b.Own(string(topic), p)
+			h.must(older.Claim(h.ctx))
+			wg.Go(func() {
+				owned := b.Own(string(topic), p)
+				if err := owned.Claim(h.ctx); err != nil {
+					h.Error(err)
+					return
+				}
+				next := int64(-1)
+				for i := range appends {
+					base, err := owned.Append(h.ctx, topic, append(one(fmt.Sprint("a", i)), one(fmt.Sprint("b", i))...))
+					if err != nil || next >= 0 && base != next {
+						h.Errorf("batch %d of %s/%d stands at %d, not at %d: %v", i, topic, p, base, next, err)
+						return
+					}
+					next = base + 2
+					if i == 0 {
+						wg.Go(func() { // in the midst of all the others, also of its own partition's
+							if _, err := older.Append(h.ctx, topic, one("zombie")); !errors.Is(err, stream.ErrDeposed) {
+								h.Errorf("an older owner appended to %s/%d: %v", topic, p, err)
+							}
+						})
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	owners := 0
+	for _, topic := range topics {
+		owners += b.Partitions(topic)
+	}
+	if n := int(w.produced.Load() - before); n > owners*appends*4/5 {
+		h.Errorf("%d appends of %d owners took %d requests", owners*appends, owners, n)
+	}
+	lone := b.Own("lone", 0)
+	h.must(lone.Claim(h.ctx))
+	began := time.Now()
+	for range 20 {
+		_, err := lone.Append(h.ctx, stream.Consent, one("lone"))
+		h.must(err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		h.Errorf("20 lone appends took %v: something waits for company", took)
+	}
+}
+
 // gapsAreRefused: Kafka takes no batch whose forerunner it has not seen. The suite itself speaks here, since no Owned does so.
 func gapsAreRefused(h *harness) {
 	b := h.ready()
