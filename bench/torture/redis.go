@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// redis is a real Redis: one server behind a cable, three that are a Cluster, or a primary with a replica.
+type redis struct {
+	kind  string // one, cluster, replica
+	nodes []*node
+	front *cable // from clients to the server, or to the primary; nil in a Cluster
+	back  *cable // from the replica to the primary; nil elsewhere
+}
+
+// startRedis starts one. What has been started is stopped by stop, also after an error.
+func startRedis(ctx context.Context, dir, kind string) (r *redis, err error) {
+	r = &redis{kind: kind}
+	if kind == "cluster" {
+		pids, addresses, err := script(ctx, "redis.sh", nil, "cluster", dir)
+		for i, pid := range pids {
+			_, port, _ := net.SplitHostPort(addresses[i])
+			r.nodes = append(r.nodes, &node{name: fmt.Sprintf("redis %d", i+1), dir: filepath.Join(dir, fmt.Sprint(i+1)), pid: pid, port: port})
+		}
+		return r, err
+	}
+	primary, err := r.launch(ctx, "redis", filepath.Join(dir, "1"))
+	if err != nil {
+		return r, err
+	}
+	if r.front, err = cableTo(primary.port); err != nil || kind == "one" {
+		return r, err
+	}
+	if r.back, err = cableTo(primary.port); err != nil {
+		return r, err
+	}
+	host, port, err := net.SplitHostPort(r.back.listen)
+	if err != nil {
+		return r, err
+	}
+	_, err = r.launch(ctx, "redis replica", filepath.Join(dir, "2"), "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
+	return r, err
+}
+
+func cableTo(port string) (*cable, error) {
+	own, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	return newCable(local(own), local(port))
+}
+
+func (r *redis) launch(ctx context.Context, name, dir string, options ...string) (*node, error) {
+	pids, addresses, err := script(ctx, "redis.sh", nil, append([]string{"start", dir, "0"}, options...)...)
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(addresses[0])
+	n := &node{name: name, dir: dir, pid: pids[0], port: port}
+	r.nodes = append(r.nodes, n)
+	return n, err
+}
+
+// addresses gives what clients connect to.
+func (r *redis) addresses() (all []string) {
+	if r.front != nil {
+		return []string{r.front.listen}
+	}
+	for _, n := range r.nodes {
+		all = append(all, local(n.port))
+	}
+	return all
+}
+
+// restart starts a node again, which is then empty.
+func (r *redis) restart(ctx context.Context, n *node) error {
+	pids, _, err := script(ctx, "redis.sh", nil, "restart", n.dir)
+	if err != nil {
+		return err
+	}
+	n.pid = pids[0]
+	return nil
+}
+
+// promote lets the replica take over from the primary, which is killed and comes back as the replica's replica.
+func (r *redis) promote(ctx context.Context) error {
+	old, next := r.nodes[0], r.nodes[1]
+	if err := old.kill(); err != nil {
+		return err
+	}
+	if _, err := next.say(ctx, "replicaof", "no", "one"); err != nil {
+		return err
+	}
+	if err := r.front.lead(local(next.port)); err != nil {
+		return err
+	}
+	if err := r.back.lead(local(next.port)); err != nil {
+		return err
+	}
+	if err := r.restart(ctx, old); err != nil {
+		return err
+	}
+	r.nodes[0], r.nodes[1] = next, old
+	host, port, err := net.SplitHostPort(r.back.listen)
+	if err == nil {
+		_, err = old.say(ctx, "replicaof", host, port)
+	}
+	return err
+}
+
+// say gives a server a command and returns its answer.
+func (n *node) say(ctx context.Context, words ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	answer, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-p", n.port}, words...)...).CombinedOutput() //nolint:gosec // ours
+	if text := strings.TrimSpace(string(answer)); err != nil || strings.HasPrefix(text, "ERR") {
+		return "", fmt.Errorf("%s %s: %s: %w", n.name, words[0], text, err)
+	}
+	return string(answer), nil
+}
+
+func (r *redis) stop() {
+	for _, n := range r.nodes {
+		if n.pid > 0 {
+			_ = syscall.Kill(n.pid, syscall.SIGKILL) // it may have ended by itself
+		}
+	}
+	for _, c := range []*cable{r.front, r.back} {
+		if c != nil {
+			c.cut()
+		}
+	}
+}
