@@ -99,7 +99,7 @@ func (c *Config) defaults() {
 		Prefix:  "optgate.",
 		Kafka:   Kafka{EmbeddedSync: true},
 		Meta:    Meta{GraphURL: "https://graph.facebook.com/v26.0"},
-		Limits:  Limits{WebhookBytes: MaxWebhook, WebhookMemory: 256 << 20, APIPerMinute: 600},
+		Limits:  Limits{WebhookBytes: MaxWebhook, WebhookMemory: 64 << 20, APIPerMinute: 600},
 		Log:     Log{Level: "info"},
 	}
 }

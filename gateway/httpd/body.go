@@ -18,7 +18,7 @@ func ReadBody(rc *fasthttp.RequestCtx, limit int, buf []byte) ([]byte, error) {
 	return ReadBodyWithin(rc, limit, buf, func(int) error { return nil })
 }
 
-// ReadBodyWithin is ReadBody, and asks room for every piece as it arrives: its error ends the reading, and makes the server
+// ReadBodyWithin is ReadBody, and asks room for every piece as it arrives, and for 0 bytes before: its error ends the reading, and makes the server
 // hang up on those whose requests have been arriving for seconds. Memory is taken by what arrives, not by what a header
 // announces. While a body is on its way its request does not count among those that run; where too many do once it is here,
 // the error is a fault.Unavailable.
@@ -53,6 +53,9 @@ type body struct {
 }
 
 func (b *body) read(buf []byte) ([]byte, error) {
+	if err := b.take(0); err != nil {
+		return buf, err
+	}
 	if b.length < 0 {
 		b.arrives()
 	}
@@ -65,10 +68,7 @@ func (b *body) read(buf []byte) ([]byte, error) {
 		if read > b.limit {
 			return buf, tooLarge(b.limit)
 		}
-		if full := b.room(n); full != nil {
-			if b.conn != nil {
-				b.conn.listener.relieve()
-			}
+		if full := b.take(n); full != nil {
 			return buf, full
 		}
 		switch {
@@ -81,6 +81,15 @@ func (b *body) read(buf []byte) ([]byte, error) {
 		}
 		b.arrives() // what fasthttp had read ahead is read
 	}
+}
+
+// take asks for room.
+func (b *body) take(bytes int) error {
+	err := b.room(bytes)
+	if err != nil && b.conn != nil {
+		b.conn.listener.relieve()
+	}
+	return err
 }
 
 // arrives gives the request's slot back.
@@ -112,7 +121,7 @@ func step(read, length, limit int) int {
 	if length >= 0 {
 		left = length - read
 	}
-	return min(left, max(read, 64<<10)) + 1
+	return min(left, max(read, 8<<10)) + 1
 }
 
 func tooLarge(limit int) error {

@@ -28,7 +28,7 @@ type Options struct {
 	Metrics   metrics
 	Health    httpd.Health  // of the roles that run here
 	MaxBody   int           // of a webhook, in bytes: 3 MiB
-	InFlight  int           // bytes of webhooks in hand at once; one more is told 503 with Retry-After: 256 MiB
+	InFlight  int           // bytes of webhooks in hand at once; one more is told 503 with Retry-After: 64 MiB
 	Keep      time.Duration // for Kafka to acknowledge a webhook; longer is 503: 5 s
 	Now       func() time.Time
 	Log       zerolog.Logger
@@ -72,6 +72,7 @@ type Ingress struct {
 	apps     map[string]bool // by id; "" is the path that names none
 	signers  []*app
 	visits   sync.Pool // of *visit
+	turns    turns
 	inFlight atomic.Int64
 	deadline atomic.Pointer[deadline]
 	stamp    atomic.Pointer[stamp]
@@ -90,7 +91,7 @@ var version = strconv.Itoa(stream.Version)
 // New makes an Ingress.
 func New(o Options) *Ingress {
 	o.MaxBody = cmp.Or(o.MaxBody, 3<<20)
-	o.InFlight = cmp.Or(o.InFlight, 256<<20)
+	o.InFlight = cmp.Or(o.InFlight, 64<<20)
 	o.Keep = cmp.Or(o.Keep, 5*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now

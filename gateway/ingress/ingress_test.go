@@ -32,9 +32,18 @@ type log struct {
 	mu      sync.Mutex
 	kept    []stream.Record
 	publish func(ctx context.Context) error // nil: at once
+
+	publishing func(bytes int) // sees each call before; nil: nobody does
 }
 
 func (l *log) Publish(ctx context.Context, records ...*stream.Record) error {
+	if l.publishing != nil {
+		bytes := 0
+		for _, r := range records {
+			bytes += len(r.Value)
+		}
+		l.publishing(bytes)
+	}
 	if l.publish != nil {
 		if err := l.publish(ctx); err != nil {
 			return err

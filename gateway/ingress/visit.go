@@ -18,6 +18,7 @@ const (
 // it. That saves every allocation of the usual webhook (BenchmarkWebhook).
 type visit struct {
 	body      []byte
+	announced int   // bytes of the body, as the header says; below 0: it does not
 	held      int64 // bytes of the body so far
 	room      func(bytes int) error
 	items     []meta.Item
@@ -33,14 +34,27 @@ func (i *Ingress) visit() *visit {
 		return v
 	}
 	v := &visit{}
-	v.room = func(bytes int) error {
-		v.held += int64(bytes)
-		if i.inFlight.Add(int64(bytes)) > int64(i.InFlight) {
-			return errBusy
-		}
-		return nil
-	}
+	v.room = func(bytes int) error { return i.room(v, bytes) }
 	return v
+}
+
+// room takes memory for bytes that have arrived. Before any has, it looks whether there is some for what is announced: what
+// can't be kept need not be read. A quarter is left to small webhooks, unless the largest would then never be kept.
+func (i *Ingress) room(v *visit, bytes int) error {
+	v.held += int64(bytes)
+	most, all := int64(i.InFlight), i.inFlight.Add(int64(bytes))
+	coming := v.held
+	if v.held == 0 {
+		coming = int64(max(v.announced, 0))
+		all += coming
+	}
+	if coming > large {
+		most = max(most-most/4, min(most, int64(i.MaxBody)))
+	}
+	if all > most {
+		return errBusy
+	}
+	return nil
 }
 
 // leave takes the memory back.

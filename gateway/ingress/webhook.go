@@ -23,6 +23,7 @@ func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, name []b
 	}
 	v := i.visit()
 	defer i.leave(v)
+	v.announced = rc.Request.Header.ContentLength()
 	var err error
 	v.body, err = httpd.ReadBodyWithin(rc, i.MaxBody, v.body, v.room)
 	r := broken
@@ -65,7 +66,7 @@ func (i *Ingress) keep(ctx context.Context, from *app, v *visit) result {
 		done, reason = dead, reasonOf(err)
 		v.letter(from.ID, i.now(), reason)
 	}
-	if err := i.Publisher.Publish(i.within(ctx), v.published...); err != nil {
+	if err := i.publish(i.within(ctx), v); err != nil {
 		i.failures.Warn().Err(err).Int("items", len(v.published)).Int("bytes", len(v.body)).Msg("webhook was not kept")
 		return unavailable
 	}
@@ -74,6 +75,17 @@ func (i *Ingress) keep(ctx context.Context, from *app, v *visit) result {
 		i.failures.Warn().Str("reason", reason).Int("bytes", len(v.body)).Msg("webhook is no envelope, kept in dead")
 	}
 	return done
+}
+
+// publish waits for Kafka; a large webhook waits for its turn before.
+func (i *Ingress) publish(ctx context.Context, v *visit) error {
+	if bytes := len(v.body); bytes > large {
+		if err := i.turns.take(ctx, bytes); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "kafka_slow", "Kafka is slower than what comes in; try again.")
+		}
+		defer i.turns.give(bytes)
+	}
+	return i.Publisher.Publish(ctx, v.published...)
 }
 
 // reasonOf gives a short, stable word for why a body holds no items.
