@@ -9,7 +9,7 @@ race = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >
 # Go stamps the version from git, where git has one to tell.
 vcs = $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench fuzz clean
+.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench torture fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -54,6 +54,13 @@ fmt: ## format all Go files
 
 bench: ## run the benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem ./...
+
+TORTURE_FOR   := 2m
+TORTURE_FLAGS :=
+
+torture: build ## kill, pause and cut off everything on real servers, and account for every message; TORTURE_FOR=2m each
+	go build -o bin/ ./bench/torture
+	bin/torture -for $(TORTURE_FOR) -kafka one,three -redis one,cluster,replica,one $(TORTURE_FLAGS)
 
 FUZZ_TIME := 20s
 

@@ -3,7 +3,7 @@
 # redis-server, and a Redis Cluster of three, all on the loopback interface. What is missing is installed by apt-get where
 # that is possible, else named. Everything that is started here is stopped here, by its process id, whatever happens.
 #
-#   test.sh [GO TEST'S ARGUMENTS]   default: the suites of bus, store and program
+#   test.sh [GO TEST'S ARGUMENTS]   default: the suites of bus, store and program, and then a short torture
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -69,5 +69,14 @@ begin redis.sh cluster "$work/redis3"
 redis_cluster=$addresses
 
 echo "Kafka: $kafka   Redis: $redis   Redis Cluster: $redis_cluster"
-[ $# -gt 0 ] || set -- -p 1 -timeout 20m ./gateway/bus/... ./gateway/store/... ./cmd/app/...
+torture=
+if [ $# = 0 ]; then
+	torture=yes
+	set -- -p 1 -timeout 20m ./gateway/bus/... ./gateway/store/... ./cmd/app/...
+fi
 OPTGATE_TEST_KAFKA=$kafka OPTGATE_TEST_REDIS=$redis OPTGATE_TEST_REDIS_CLUSTER=$redis_cluster go test -count=1 "$@"
+
+# A short torture, on servers of its own: those above are of no further use.
+[ -n "$torture" ] || exit 0
+go build -o "$work/" ./cmd/optgate ./bench/torture
+"$work/torture" -optgate "$work/optgate" -for 20s -kafka one,three -redis replica,cluster

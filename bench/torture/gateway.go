@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,7 +35,7 @@ type gateway struct {
 
 // secrets of the made-up business.
 const (
-	appSecret   = "torture-app-secret-0123456789"
+	appSecret   = "torture-app-secret-0123456789" //nolint:gosec // of nobody
 	apiToken    = "torture-api-token-0123456789"
 	verifyToken = "torture-verify-token"
 	sendToken   = "torture-send-token"
@@ -58,9 +59,7 @@ func newGateway(dir, program, name, role string, settings map[string]any) (*gate
 		g.public = local(port)
 		own["public"] = map[string]any{"listen": g.public}
 	}
-	for key, value := range settings {
-		own[key] = value
-	}
+	maps.Copy(own, settings)
 	text, err := json.Marshal(own)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)

@@ -21,11 +21,11 @@ type account struct {
 	counts   []string // what there was, a line each
 }
 
-func (a *account) find(promise, format string, values ...any) {
+func (a *account) findf(promise, format string, values ...any) {
 	a.findings = append(a.findings, finding{promise, fmt.Sprintf(format, values...)})
 }
 
-func (a *account) count(format string, values ...any) {
+func (a *account) countf(format string, values ...any) {
 	a.counts = append(a.counts, fmt.Sprintf(format, values...))
 }
 
@@ -58,14 +58,14 @@ func (e *evidence) judge() account {
 	e.judgeReports(&a)
 	for _, t := range e.troubles {
 		if t.err != nil {
-			a.find(promiseRecovery, "%s", t)
+			a.findf(promiseRecovery, "%s", t)
 		}
 	}
 	for _, d := range e.deaths {
-		a.find(promiseRecovery, "%s", d)
+		a.findf(promiseRecovery, "%s", d)
 	}
 	for _, l := range e.leaks {
-		a.find(promisePrivacy, "%s", l)
+		a.findf(promisePrivacy, "%s", l)
 	}
 	return a
 }
@@ -83,13 +83,13 @@ func (e *evidence) judgeKept(a *account) {
 		}
 		acked++
 		if e.inbound[s.key] == 0 {
-			a.find(promiseKept, "message %s was answered 200 and is not in inbound", hashed(s.key))
+			a.findf(promiseKept, "message %s was answered 200 and is not in inbound", hashed(s.key))
 		}
 		repeats += max(0, e.inbound[s.key]-1)
 		e.judgeExplained(a, s)
 	}
 	if open > 0 {
-		a.find(promiseRecovery, "%d items were never answered 200", open)
+		a.findf(promiseRecovery, "%d items were never answered 200", open)
 	}
 	garbage := 0
 	for _, l := range e.dead {
@@ -97,15 +97,15 @@ func (e *evidence) judgeKept(a *account) {
 			garbage++
 			continue
 		}
-		a.find(promiseExplained, "a dead letter from %s: %s", l.source, l.reason)
+		a.findf(promiseExplained, "a dead letter from %s: %s", l.source, l.reason)
 	}
-	a.count("%d messages were answered 200; inbound holds %d repeats of them; %d letters of garbage in dead", acked, repeats, garbage)
+	a.countf("%d messages were answered 200; inbound holds %d repeats of them; %d letters of garbage in dead", acked, repeats, garbage)
 }
 
 func (e *evidence) judgeExplained(a *account, s heard) {
 	told := e.events[s.key]
 	if len(told) == 0 {
-		a.find(promiseExplained, "message %s is in no event", hashed(s.key))
+		a.findf(promiseExplained, "message %s is in no event", hashed(s.key))
 		return
 	}
 	want := ""
@@ -114,10 +114,10 @@ func (e *evidence) judgeExplained(a *account, s heard) {
 	}
 	for _, t := range told {
 		if t.id != told[0].id {
-			a.find(promiseExplained, "message %s has events of two ids", hashed(s.key))
+			a.findf(promiseExplained, "message %s has events of two ids", hashed(s.key))
 		}
 		if t.change != want {
-			a.find(promiseExplained, "message %s: its event says change %q, not %q", hashed(s.key), t.change, want)
+			a.findf(promiseExplained, "message %s: its event says change %q, not %q", hashed(s.key), t.change, want)
 		}
 	}
 }
@@ -140,17 +140,17 @@ func (e *evidence) judgeStanding(a *account) {
 			switch {
 			case doubtful[ties.root(who)]:
 			case !there:
-				a.find(promiseStanding, "%s %s must stand on %s and does not", kindOf(who), hashed(who), list)
+				a.findf(promiseStanding, "%s %s must stand on %s and does not", kindOf(who), hashed(who), list)
 			case since != must[list][who]:
-				a.find(promiseStanding, "%s %s stands on %s since %d, not %d", kindOf(who), hashed(who), list, since, must[list][who])
+				a.findf(promiseStanding, "%s %s stands on %s since %d, not %d", kindOf(who), hashed(who), list, since, must[list][who])
 			}
 		}
 		for _, who := range slices.Sorted(maps.Keys(e.standing[list])) {
 			if _, rightly := must[list][who]; !rightly && !doubtful[ties.root(who)] {
-				a.find(promiseStanding, "%s %s stands on %s and must not", kindOf(who), hashed(who), list)
+				a.findf(promiseStanding, "%s %s stands on %s and must not", kindOf(who), hashed(who), list)
 			}
 		}
-		a.count("%d identifiers stand on the list %s", len(e.standing[list]), list)
+		a.countf("%d identifiers stand on the list %s", len(e.standing[list]), list)
 	}
 }
 
@@ -166,18 +166,18 @@ func (e *evidence) judgeLedger(a *account) {
 	causes, said, last := map[string]bool{}, map[string]bool{}, map[string]ledgerRow{}
 	for _, r := range rows {
 		if cause := fmt.Sprint(r.partition, "/", r.cause); causes[cause] {
-			a.find(promiseOnce, "the ledger holds the row %s twice", cause)
+			a.findf(promiseOnce, "the ledger holds the row %s twice", cause)
 		} else {
 			causes[cause] = true
 		}
 		if one := r.entry() + "/" + r.Root + "/" + r.To; said[one] {
-			a.find(promiseOnce, "command %s changed one entry to %s twice", r.Root, r.To)
+			a.findf(promiseOnce, "command %s changed one entry to %s twice", r.Root, r.To)
 		} else {
 			said[one] = true
 		}
 		before, known := last[r.entry()]
 		if known && (before.To != r.From || before.offset != r.Prev) || !known && (r.From != "in" || r.Prev != -1) {
-			a.find(promiseOnce, "ledger row %d/%d does not follow the row before of its entry", r.partition, r.offset)
+			a.findf(promiseOnce, "ledger row %d/%d does not follow the row before of its entry", r.partition, r.offset)
 		}
 		last[r.entry()] = r
 	}
@@ -188,7 +188,7 @@ func (e *evidence) judgeLedger(a *account) {
 		}
 	}
 	if listed := len(e.standing["default"]) + len(e.standing["meta"]); standing != listed {
-		a.find(promiseStanding, "by the ledger %d entries stand, by the lists %d", standing, listed)
+		a.findf(promiseStanding, "by the ledger %d entries stand, by the lists %d", standing, listed)
 	}
-	a.count("%d rows of the ledger", len(rows))
+	a.countf("%d rows of the ledger", len(rows))
 }

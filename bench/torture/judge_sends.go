@@ -33,22 +33,22 @@ func (e *evidence) judgeConfirmations(a *account) {
 				unknown++
 				continue
 			}
-			a.find(promiseOnce, "confirmation %s is due and was never sent; outcomes say %v", id, e.settled[id])
+			a.findf(promiseOnce, "confirmation %s is due and was never sent; outcomes say %v", id, e.settled[id])
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(called)) {
 		if strings.HasPrefix(id, "c/") && !due[id] {
-			a.find(promiseOnce, "confirmation %s was sent and is not due", id)
+			a.findf(promiseOnce, "confirmation %s was sent and is not due", id)
 		}
 	}
-	a.count("%d confirmations were due, %d of them Unknown and never sent", len(due), unknown)
+	a.countf("%d confirmations were due, %d of them Unknown and never sent", len(due), unknown)
 	e.judgeUnknown(a, "confirmations", unknown)
 }
 
 // judgeUnknown bounds what may be Unknown: what was in flight at each trouble.
 func (e *evidence) judgeUnknown(a *account, what string, n int) {
 	if most := callsAtOnce * len(e.troubles); n > most {
-		a.find(promiseOnce, "%d %s are Unknown, at most %d could have been in flight", n, what, most)
+		a.findf(promiseOnce, "%d %s are Unknown, at most %d could have been in flight", n, what, most)
 	}
 }
 
@@ -58,7 +58,7 @@ func (e *evidence) judgeCalls(a *account) {
 	slices.SortFunc(calls, func(x, y call) int { return x.at.Compare(y.at) })
 	for _, c := range calls {
 		if times[c.id]++; times[c.id] == 2 {
-			a.find(promiseOnce, "message %s was called twice", hashed(c.id))
+			a.findf(promiseOnce, "message %s was called twice", hashed(c.id))
 		}
 	}
 	starts := map[string][]heard{}
@@ -86,11 +86,11 @@ func (e *evidence) judgeCalls(a *account) {
 			}
 			latest = max(latest, after)
 			if after > allowedAfter {
-				a.find(promiseSilence, "phone %s was called %s after its opt-out was seen in force", hashed(c.who), after.Round(time.Millisecond))
+				a.findf(promiseSilence, "phone %s was called %s after its opt-out was seen in force", hashed(c.who), after.Round(time.Millisecond))
 			}
 		}
 	}
-	a.count("%d calls of broadcasts, %d of confirmations; the latest after an opt-out was seen in force began %s later",
+	a.countf("%d calls of broadcasts, %d of confirmations; the latest after an opt-out was seen in force began %s later",
 		broadcasts, len(calls)-broadcasts, latest.Round(time.Millisecond))
 }
 
@@ -122,7 +122,7 @@ func (e *evidence) judgeReports(a *account) {
 	statuses, unknown := map[string]int{}, 0
 	for _, c := range e.campaigns {
 		if c.Status != "finished" {
-			a.find(promiseReport, "broadcast %s is %s", c.ID, cmp.Or(c.Status, "nowhere"))
+			a.findf(promiseReport, "broadcast %s is %s", c.ID, cmp.Or(c.Status, "nowhere"))
 			continue
 		}
 		sum := 0
@@ -132,7 +132,7 @@ func (e *evidence) judgeReports(a *account) {
 			}
 		}
 		if sum != c.Audience || len(c.Rows) != c.Audience {
-			a.find(promiseReport, "broadcast %s: %d recipients, %d rows, totals add up to %d", c.ID, c.Audience, len(c.Rows), sum)
+			a.findf(promiseReport, "broadcast %s: %d recipients, %d rows, totals add up to %d", c.ID, c.Audience, len(c.Rows), sum)
 		}
 		for _, row := range c.Rows {
 			statuses[row.Status]++
@@ -140,17 +140,17 @@ func (e *evidence) judgeReports(a *account) {
 			switch row.Status {
 			case "Sent", "Delivered", "Read":
 				if n != 1 {
-					a.find(promiseReport, "broadcast %s: a row is %s after %d calls", c.ID, row.Status, n)
+					a.findf(promiseReport, "broadcast %s: a row is %s after %d calls", c.ID, row.Status, n)
 				}
 			case "Unknown":
 				unknown++
 			default:
 				if n != 0 || row.Status != "Skipped" {
-					a.find(promiseReport, "broadcast %s: a row is %s (%s) after %d calls", c.ID, row.Status, row.Error, n)
+					a.findf(promiseReport, "broadcast %s: a row is %s (%s) after %d calls", c.ID, row.Status, row.Error, n)
 				}
 			}
 		}
 	}
-	a.count("%d broadcasts; rows by status: %v", len(e.campaigns), statuses)
+	a.countf("%d broadcasts; rows by status: %v", len(e.campaigns), statuses)
 	e.judgeUnknown(a, "rows", unknown)
 }

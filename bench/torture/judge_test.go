@@ -188,7 +188,7 @@ func TestStandingFollowsTimesAndLinks(t *testing.T) {
 		if len(got) != len(strings.Fields(c.want)) {
 			t.Errorf("%s: %v", name, got)
 		}
-		for _, who := range strings.Fields(c.want) {
+		for who := range strings.FieldsSeq(c.want) {
 			if got[who] == 0 {
 				t.Errorf("%s: %v", name, got)
 			}

@@ -12,11 +12,15 @@ import (
 type kafka struct {
 	dir   string
 	nodes []*node
+	disk  *disk // that a single node writes to; nil: an ordinary folder
 }
 
 // startKafka starts so many nodes. What has been started is stopped by stop, also after an error.
 func startKafka(ctx context.Context, dir string, count int) (*kafka, error) {
 	k := &kafka{dir: dir}
+	if count == 1 {
+		k.disk = newDisk(ctx, dir)
+	}
 	var ports, told []string
 	for i := range count {
 		port, err := freePort()
@@ -71,9 +75,10 @@ func (k *kafka) restart(ctx context.Context, n *node) error {
 // stop ends all nodes; their data is of no further use.
 func (k *kafka) stop() {
 	for _, n := range k.nodes {
-		if n.pid > 0 {
-			_ = syscall.Kill(n.pid, syscall.SIGKILL) // it may have ended by itself
-		}
+		_ = n.signal(syscall.SIGKILL) // it may have ended by itself
 		n.cable.cut()
+	}
+	if k.disk != nil {
+		k.disk.close()
 	}
 }

@@ -34,16 +34,23 @@ const longestRound = 10 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:], os.Stderr)
+	code := torture(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// torture runs what the arguments say: 0 for all well, 1 for a broken promise, 2 for wrong usage.
+func torture(ctx context.Context, arguments []string) int {
+	o, err := parse(arguments, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
-		os.Exit(2)
+		return 2
 	}
 	if err := o.run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
-		os.Exit(1) //nolint:gocritic // everything has been stopped
+		return 1
 	}
+	return 0
 }
 
 func parse(arguments []string, out io.Writer) (o options, err error) {
@@ -124,14 +131,14 @@ func (o options) round(ctx context.Context, out io.Writer, s scenario, seed uint
 	if err != nil {
 		return 0, err
 	}
-	print(out, s, seed, lasts, a)
+	show(out, s, seed, lasts, a)
 	return len(a.findings), nil
 }
 
 // mostShown is how many findings of one promise are printed.
 const mostShown = 20
 
-func print(out io.Writer, s scenario, seed uint64, lasts time.Duration, a account) {
+func show(out io.Writer, s scenario, seed uint64, lasts time.Duration, a account) {
 	var text strings.Builder
 	for _, line := range a.counts {
 		fmt.Fprintf(&text, "  %s\n", line)
@@ -149,7 +156,7 @@ func print(out io.Writer, s scenario, seed uint64, lasts time.Duration, a accoun
 	}
 	verdict := "PASS"
 	if len(a.findings) > 0 {
-		kafka := map[int]string{1: "one", 3: "three"}[s.kafka]
+		kafka := map[int]string{1: "one", 3: "three"}[s.nodes]
 		verdict = fmt.Sprintf("FAILED; repeat with -kafka %s -redis %s -seed %d -for %s", kafka, s.redis, seed, lasts)
 	}
 	fmt.Fprintf(out, "%s  %s\n", text.String(), verdict) //nolint:errcheck // as above

@@ -25,7 +25,6 @@ type crowd struct {
 	number fake.Number
 	people int
 	kinds  []string
-	last   time.Time
 }
 
 // mix says how often each kind of saying comes.

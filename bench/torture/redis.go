@@ -1,12 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -40,12 +40,20 @@ func startRedis(ctx context.Context, dir, kind string) (r *redis, err error) {
 	if r.back, err = cableTo(primary.port); err != nil {
 		return r, err
 	}
-	host, port, err := net.SplitHostPort(r.back.listen)
+	replica, err := r.launch(ctx, "redis replica", filepath.Join(dir, "2"))
 	if err != nil {
 		return r, err
 	}
-	_, err = r.launch(ctx, "redis replica", filepath.Join(dir, "2"), "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
-	return r, err
+	return r, r.follow(ctx, replica)
+}
+
+// follow makes a node a replica of the primary.
+func (r *redis) follow(ctx context.Context, n *node) error {
+	host, port, err := net.SplitHostPort(r.back.listen)
+	if err != nil {
+		return err
+	}
+	return n.say(ctx, "replicaof", host, port)
 }
 
 func cableTo(port string) (*cable, error) {
@@ -56,8 +64,8 @@ func cableTo(port string) (*cable, error) {
 	return newCable(local(own), local(port))
 }
 
-func (r *redis) launch(ctx context.Context, name, dir string, options ...string) (*node, error) {
-	pids, addresses, err := script(ctx, "redis.sh", nil, append([]string{"start", dir, "0"}, options...)...)
+func (r *redis) launch(ctx context.Context, name, dir string) (*node, error) {
+	pids, addresses, err := script(ctx, "redis.sh", nil, "start", dir, "0", "--repl-diskless-sync-delay", "0")
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +86,16 @@ func (r *redis) addresses() (all []string) {
 	return all
 }
 
-// restart starts a node again, which is then empty.
+// restart starts a node again, which is then empty. The second of two is a replica again.
 func (r *redis) restart(ctx context.Context, n *node) error {
 	pids, _, err := script(ctx, "redis.sh", nil, "restart", n.dir)
 	if err != nil {
 		return err
 	}
 	n.pid = pids[0]
+	if r.kind == "replica" && n == r.nodes[1] {
+		return r.follow(ctx, n)
+	}
 	return nil
 }
 
@@ -94,7 +105,7 @@ func (r *redis) promote(ctx context.Context) error {
 	if err := old.kill(); err != nil {
 		return err
 	}
-	if _, err := next.say(ctx, "replicaof", "no", "one"); err != nil {
+	if err := next.say(ctx, "replicaof", "no", "one"); err != nil {
 		return err
 	}
 	if err := r.front.lead(local(next.port)); err != nil {
@@ -103,33 +114,24 @@ func (r *redis) promote(ctx context.Context) error {
 	if err := r.back.lead(local(next.port)); err != nil {
 		return err
 	}
-	if err := r.restart(ctx, old); err != nil {
-		return err
-	}
 	r.nodes[0], r.nodes[1] = next, old
-	host, port, err := net.SplitHostPort(r.back.listen)
-	if err == nil {
-		_, err = old.say(ctx, "replicaof", host, port)
-	}
-	return err
+	return r.restart(ctx, old)
 }
 
-// say gives a server a command and returns its answer.
-func (n *node) say(ctx context.Context, words ...string) (string, error) {
+// say gives a server a command.
+func (n *node) say(ctx context.Context, words ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	answer, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-p", n.port}, words...)...).CombinedOutput() //nolint:gosec // ours
-	if text := strings.TrimSpace(string(answer)); err != nil || strings.HasPrefix(text, "ERR") {
-		return "", fmt.Errorf("%s %s: %s: %w", n.name, words[0], text, err)
+	answer, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-e", "-p", n.port}, words...)...).CombinedOutput() //nolint:gosec // ours
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", n.name, words[0], err, bytes.TrimSpace(answer))
 	}
-	return string(answer), nil
+	return nil
 }
 
 func (r *redis) stop() {
 	for _, n := range r.nodes {
-		if n.pid > 0 {
-			_ = syscall.Kill(n.pid, syscall.SIGKILL) // it may have ended by itself
-		}
+		_ = n.signal(syscall.SIGKILL) // it may have ended by itself
 	}
 	for _, c := range []*cable{r.front, r.back} {
 		if c != nil {

@@ -17,11 +17,11 @@ import (
 
 // scenario says on what servers a round runs.
 type scenario struct {
-	kafka int    // nodes
+	nodes int    // of Kafka
 	redis string // one, cluster, replica
 }
 
-func (s scenario) String() string { return fmt.Sprintf("kafka %d, redis %s", s.kafka, s.redis) }
+func (s scenario) String() string { return fmt.Sprintf("kafka %d, redis %s", s.nodes, s.redis) }
 
 // round is one run of a scenario: everything is started, disturbed, left to recover, and accounted for.
 type round struct {
@@ -60,7 +60,7 @@ const (
 // settings is what all processes' configurations have in common.
 func (r *round) settings(prefix string) map[string]any {
 	kafka := map[string]any{"brokers": r.kafkas.brokers()}
-	if r.scenario.kafka < 3 {
+	if r.nodes < 3 {
 		kafka["single_copy"] = "accepted"
 	}
 	n := number()
@@ -115,10 +115,10 @@ func (r *round) run(ctx context.Context) (account, error) {
 func (r *round) boot(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, bootWithin)
 	defer cancel()
-	if r.kafkas, err = startKafka(ctx, filepath.Join(r.dir, "kafka"), r.scenario.kafka); err != nil {
+	if r.kafkas, err = startKafka(ctx, filepath.Join(r.dir, "kafka"), r.nodes); err != nil {
 		return err
 	}
-	if r.redises, err = startRedis(ctx, filepath.Join(r.dir, "redis"), r.scenario.redis); err != nil {
+	if r.redises, err = startRedis(ctx, filepath.Join(r.dir, "redis"), r.redis); err != nil {
 		return err
 	}
 	if r.logs, err = openLogs(r.kafkas.brokers(), prefix); err != nil {
@@ -316,7 +316,7 @@ func (r *round) times(a *account, e *evidence) {
 			}
 		}
 	}
-	a.count("opt-out answered 200 to shown in force: half %s, 99 of 100 %s, slowest %s", force.share(0.5), force.share(0.99), force.share(1))
+	a.countf("opt-out answered 200 to shown in force: half %s, 99 of 100 %s, slowest %s", force.share(0.5), force.share(0.99), force.share(1))
 	worst := map[string]time.Duration{}
 	times := map[string]int{}
 	for _, i := range e.troubles {
@@ -329,7 +329,7 @@ func (r *round) times(a *account, e *evidence) {
 			all = append(all, worst[name])
 		}
 	}
-	a.count("%d troubles of %d kinds; the end of a server's trouble to all processes ready: half %s, slowest %s",
+	a.countf("%d troubles of %d kinds; the end of a server's trouble to all processes ready: half %s, slowest %s",
 		len(e.troubles), len(times), all.share(0.5), all.share(1))
 }
 

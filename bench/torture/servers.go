@@ -27,7 +27,7 @@ type node struct {
 
 // signal sends the node's process a signal.
 func (n *node) signal(s syscall.Signal) error {
-	if n.pid <= 0 {
+	if !n.runs() {
 		return fmt.Errorf("%s does not run", n.name)
 	}
 	if err := syscall.Kill(n.pid, s); err != nil {
@@ -36,18 +36,28 @@ func (n *node) signal(s syscall.Signal) error {
 	return nil
 }
 
+// runs says whether its process is there: the number of one that has ended may be another's.
+func (n *node) runs() bool {
+	if n.pid <= 0 {
+		return false
+	}
+	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(n.pid), "cmdline"))
+	return err == nil && (bytes.Contains(line, []byte(n.dir)) || bytes.Contains(line, []byte(local(n.port))))
+}
+
 // kill ends it as a power cut does, and waits until it is gone.
 func (n *node) kill() error {
+	err := n.signal(syscall.SIGKILL)
 	pid := n.pid
-	if err := n.signal(syscall.SIGKILL); err != nil {
+	n.pid = 0
+	if err != nil {
 		return err
 	}
-	n.pid = 0
 	for range 500 {
 		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || isZombie(pid) {
 			return nil
 		}
-		time.Sleep(10 * time.Millisecond)
+		pause(context.Background(), 10*time.Millisecond)
 	}
 	return fmt.Errorf("%s is still there", n.name)
 }

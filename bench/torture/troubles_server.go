@@ -57,6 +57,9 @@ func kafkaTroubles(k *kafka) (all []trouble) {
 			all = append(all, cables(n.name, n.cable)[0])
 		}
 	}
+	if k.disk != nil {
+		all = append(all, fullDisk(k))
+	}
 	return append(all, cables("kafka", ways...)...)
 }
 
@@ -77,10 +80,7 @@ func redisTroubles(r *redis) (all []trouble) {
 			continue // nobody writes to it
 		}
 		say := func(words ...string) func(context.Context) error {
-			return func(ctx context.Context) error {
-				_, err := r.nodes[i].say(ctx, words...)
-				return err
-			}
+			return func(ctx context.Context) error { return r.nodes[i].say(ctx, words...) }
 		}
 		all = append(all,
 			trouble{"flush " + name, 0, 0, say("flushall"), func(context.Context) error { return nil }},
