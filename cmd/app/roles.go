@@ -113,7 +113,7 @@ func (a *App) count(rows []*stream.Record) {
 // handle works off what ingress kept.
 func (a *App) handle() {
 	handler := &inbound.Handler{
-		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Words: a.store, Sent: a.store,
+		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Sent: a.store,
 		Publisher: measured{a.bus, a, configs.RolePipeline, nil}, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
 	}
 	a.crew.work("inbound", func(ctx context.Context) error {

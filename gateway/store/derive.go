@@ -28,8 +28,6 @@ func (s *Store) derive(c shard.Change) []op {
 	switch shard.Family(c.Key) {
 	case "person":
 		return s.derivePerson(c)
-	case "account":
-		return deriveAccount(c)
 	case "broadcast":
 		return deriveBroadcast(c.Key, c.Old, c.New)
 	}

@@ -50,10 +50,6 @@ func setName(account, list, channel string, subset int) string {
 // membersName names the sorted set of a list's people in clear, for pages and search; see member.
 func membersName(account, list string) string { return "m/" + account + "/" + list }
 
-// wordsName names the set of an account's keywords; meaningsName the hash beside it: a word → what it means to which list.
-func wordsName(account string) string    { return "w/" + account }
-func meaningsName(account string) string { return "w/" + account + "/lists" }
-
 // sentName names a part of the index of messages sent in a period: a message id's hash → what finds its row. Disposable.
 func sentName(period int64, part string) string {
 	return "x/" + strconv.FormatInt(period, 10) + "/" + part

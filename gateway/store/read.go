@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"optgate/pipeline/fault"
-	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 )
 
@@ -33,77 +31,6 @@ func (s *Store) States(ctx context.Context, shardNumber int, keys ...string) ([]
 // Certain tells of each of the given shards whether it can be relied on at this moment.
 func (s *Store) Certain(ctx context.Context, shards []int) map[int]bool {
 	return s.sandwich(ctx, shards, func(redis.Pipeliner) {})
-}
-
-// cacheTime is how long an account's lists may be kept in memory.
-const cacheTime = time.Second
-
-type cachedAccount struct {
-	account optout.Account
-	until   time.Time
-}
-
-// Account reads an account, at most a second old. An account that was never declared is fault.NotFound.
-func (s *Store) Account(ctx context.Context, id string) (optout.Account, error) {
-	s.mu.Lock()
-	cached, ok := s.accounts[id]
-	s.mu.Unlock()
-	if ok && time.Now().Before(cached.until) {
-		return cached.account, nil
-	}
-	states, err := s.States(ctx, s.shards.Account(id), optout.AccountKey(id))
-	if err != nil {
-		return optout.Account{}, err
-	}
-	if states[0] == nil {
-		return optout.Account{}, fault.New(fault.NotFound, "unknown_account", "There is no account %q.", id)
-	}
-	var a optout.Account
-	if err := json.Unmarshal(states[0], &a); err != nil {
-		return optout.Account{}, fmt.Errorf("account %s: %w", id, err)
-	}
-	s.mu.Lock()
-	s.accounts[id] = cachedAccount{a, time.Now().Add(cacheTime)}
-	s.mu.Unlock()
-	return a, nil
-}
-
-// Keywords looks words (folded) up among an account's, and gives what those found mean to which lists. Where the view may be
-// behind it refuses with fault.NotCertain: "no keyword" must be certain.
-func (s *Store) Keywords(ctx context.Context, account string, words []string) (map[string][]optout.Match, error) {
-	if len(words) == 0 {
-		return nil, nil
-	}
-	members := make([]any, len(words))
-	for i, w := range words {
-		members[i] = w
-	}
-	at := s.shards.Account(account)
-	var known *redis.BoolSliceCmd
-	var meanings *redis.SliceCmd
-	certain := s.sandwich(ctx, []int{at}, func(pipe redis.Pipeliner) {
-		known = pipe.SMIsMember(ctx, s.key(at, wordsName(account)), members...)
-		meanings = pipe.HMGet(ctx, s.key(at, meaningsName(account)), words...)
-	})
-	if err := errors.Join(known.Err(), meanings.Err()); err != nil {
-		return nil, uncertain(fmt.Errorf("look keywords up: %w", err))
-	}
-	if !certain[at] {
-		return nil, uncertain(fmt.Errorf("shard %d has no lease", at))
-	}
-	found := map[string][]optout.Match{}
-	said := values(meanings.Val())
-	for i, is := range known.Val() {
-		if !is {
-			continue
-		}
-		var matches []optout.Match
-		if err := json.Unmarshal(said[i], &matches); err != nil {
-			return nil, fmt.Errorf("what a keyword means: %w", err)
-		}
-		found[words[i]] = matches
-	}
-	return found, nil
 }
 
 // Answer gives what the fold of a command said, once the shard has come past the command's offset; ok is false before.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"optgate/gateway/store"
+	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 )
@@ -79,7 +80,7 @@ func TestAListIsPagedAndSearched(t *testing.T) {
 func account(t *testing.T, words ...string) []byte {
 	t.Helper()
 	state, err := json.Marshal(optout.Account{V: 1, ID: "acme", Key: testKey, Lists: []optout.List{
-		{ID: "default", Keywords: words, OptinKeywords: []string{"start"}}, {ID: "news", Keywords: []string{"Stop"}},
+		{ID: "default", Keywords: words, OptinKeywords: []string{"start"}, Channels: []string{"*"}}, {ID: "news", Keywords: []string{"Stop"}, Channels: []string{"*"}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -87,23 +88,41 @@ func account(t *testing.T, words ...string) []byte {
 	return state
 }
 
-func TestKeywordsFollowTheLists(t *testing.T) {
+func TestAnAccountIsReadAtMostASecondLate(t *testing.T) {
 	eachRedis(t, func(t *testing.T, s *store.Store, _ func()) {
-		o := lead(t, s, testShards.Account("acme"), 1)
+		at := testShards.Account("acme")
+		if _, err := s.Lexicon(t.Context(), "acme"); fault.KindOf(err) != fault.NotCertain {
+			t.Errorf("without an owner: %v", err)
+		}
+		o := lead(t, s, at, 1)
+		if _, err := s.Lexicon(t.Context(), "acme"); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("never declared: %v", err)
+		}
 		before := account(t, "STOP", "Arrêt")
 		o.move(time.Minute, shard.Change{Key: optout.AccountKey("acme"), New: before})
-		asked := []string{"stop", "arret", "start", "hello"}
-		found, err := s.Keywords(t.Context(), "acme", asked)
-		if err != nil {
-			t.Fatal(err)
+		hears := func(l *optout.Lexicon, word string) bool {
+			heard, out := l.Hear("wa", []string{word})
+			return len(heard) > 0 && out
 		}
-		want := map[string][]optout.Match{"stop": {{List: "default"}, {List: "news"}}, "arret": {{List: "default"}}, "start": {{List: "default", Optin: true}}}
-		if fmt.Sprint(found) != fmt.Sprint(want) {
-			t.Errorf("%v, not %v", found, want)
+		first, err := s.Lexicon(t.Context(), "acme")
+		if err != nil || !hears(first, "stop") || !hears(first, "arret") || hears(first, "basta") {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		if again, err := s.Lexicon(t.Context(), "acme"); err != nil || again != first {
+			t.Errorf("an account that was just read is read again: %v", err)
 		}
 		o.move(time.Minute, shard.Change{Key: optout.AccountKey("acme"), Old: before, New: account(t, "basta")})
-		if found, err = s.Keywords(t.Context(), "acme", append(asked, "basta")); err != nil || len(found["arret"]) != 0 || len(found["basta"]) != 1 || len(found["stop"]) != 1 {
-			t.Errorf("after a change: %v, %v", found, err)
+		again, late := time.NewTicker(20*time.Millisecond), time.After(10*time.Second)
+		defer again.Stop()
+		for l := first; !hears(l, "basta") || hears(l, "arret") || l.Revision == first.Revision; {
+			select {
+			case <-again.C:
+			case <-late:
+				t.Fatalf("a change is not seen: %+v", l.Account)
+			}
+			if l, err = s.Lexicon(t.Context(), "acme"); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if a, err := s.Account(t.Context(), "acme"); err != nil || len(a.Lists) != 2 {
 			t.Errorf("%+v, %v", a, err)

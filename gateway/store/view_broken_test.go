@@ -8,7 +8,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"optgate/gateway/store"
-	"optgate/pipeline/optout"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
 )
 
@@ -19,44 +19,48 @@ func TestAChangeThatBrokeOffIsRepeatedWhole(t *testing.T) {
 	server.ClockTTL(true)
 	s := store.Open(store.Config{Addresses: []string{server.Addr()}, Prefix: "x.", Shards: testShards})
 	defer s.Close() //nolint:errcheck // nothing is left to lose
-	o := lead(t, s, testShards.Account("acme"), 1)
-	key := optout.AccountKey("acme")
-	o.move(time.Minute, shard.Change{Key: key, New: account(t, "stop", "basta")})
-	var words string
+	p, barred := person(1, "default", "wa", true)
+	o := lead(t, s, testShards.Of(p), 1)
+	o.move(time.Minute, barred)
+	var set string
 	for _, name := range server.Keys() {
-		if strings.HasSuffix(name, "}w/acme") {
-			words = name
+		if strings.Contains(name, "}l/acme/default/wa/") {
+			set = name
 		}
 	}
-	members, err := server.SMembers(words)
+	members, err := server.SMembers(set)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	server.Del(words)
-	if err := server.Set(words, "of another type"); err != nil {
+	server.Del(set)
+	if err := server.Set(set, "of another type"); err != nil {
 		t.Fatal(err)
 	}
-	states, err := o.v.Load(t.Context(), o.at, []string{key})
+	states, err := o.v.Load(t.Context(), o.at, []string{barred.Key})
 	if err != nil {
 		t.Fatal(err)
 	}
-	change := shard.Change{Key: key, Old: states[0], New: account(t, "stop")}
+	_, free := person(1, "default", "wa", false)
+	free.Old = states[0]
 	next := shard.Position{Generation: o.at.Generation, Next: o.at.Next + 1, Whole: true}
-	if _, err := o.v.Apply(t.Context(), o.at, next, []shard.Change{change}, time.Time{}); err == nil {
+	if _, err := o.v.Apply(t.Context(), o.at, next, []shard.Change{free}, time.Time{}); err == nil {
 		t.Fatal("nothing broke off")
 	}
-	server.Del(words)
-	if _, err := server.SetAdd(words, members...); err != nil {
+	server.Del(set)
+	if _, err := server.SetAdd(set, members...); err != nil {
 		t.Fatal(err)
+	}
+	if a := ask(t.Context(), s, p, "wa", "default"); a.Verdict != gate.Skip {
+		t.Fatalf("the test has spoiled the set: %+v", a)
 	}
 
-	if states, err = o.v.Load(t.Context(), o.at, []string{key}); err != nil {
+	if states, err = o.v.Load(t.Context(), o.at, []string{barred.Key}); err != nil {
 		t.Fatal(err)
 	}
-	change.Old = states[0]
-	o.move(time.Minute, change)
-	if found, err := s.Keywords(t.Context(), "acme", []string{"stop", "basta"}); err != nil || len(found) != 1 {
-		t.Errorf("the keywords are %v, %v", found, err)
+	free.Old = states[0]
+	o.move(time.Minute, free)
+	if a := ask(t.Context(), s, p, "wa", "default"); a.Verdict != gate.Go {
+		t.Errorf("the gate says %+v", a)
 	}
 }

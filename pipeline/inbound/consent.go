@@ -1,7 +1,6 @@
 package inbound
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,37 +20,36 @@ const marketingCategory = "marketing_messages"
 // confirmWithin is how old a person's words may be to be answered.
 const confirmWithin = 24 * time.Hour
 
-// consent gives the commands that an item causes: a change of consent by the person's words or by Meta's switch, and the
-// tie of all identifiers that the item shows together.
-func (h *Handler) consent(it *item, k knowledge) ([]*stream.Record, error) {
-	key, in := k.account.Key, it.in
-	who := refs(key, slices.Concat(in.Who, in.Before))
-	if len(who) == 0 {
-		return nil, nil
+// consent gives the commands that an item causes: a change of consent by the person's words or by Meta's switch, or the
+// tie of all identifiers that the item shows together, unless it is in the log already or among those asked for.
+func (h *Handler) consent(it *item, asked map[tie]bool) (records []*stream.Record, made tie, err error) {
+	if len(it.who) == 0 {
+		return nil, made, nil
 	}
-	made := h.Now().UnixMilli()
-	if change, ok := h.change(it, k, made); ok {
-		change.Linked = len(who) > 1
+	now := h.Now()
+	if change, ok := h.change(it, now.UnixMilli()); ok {
+		change.Linked = len(it.who) > 1
 		it.linked = change.Linked
-		return change.Records(h.Shards, commandID(key, it, "change"), it.channel.Account, made)
+		records, err = change.Records(h.Shards, it.id("change"), it.channel.Account, now.UnixMilli())
+		return records, made, err
 	}
-	if len(who) == 1 || it.salvaged {
-		return nil, nil
+	if len(it.who) == 1 || it.salvaged {
+		return nil, made, nil
 	}
 	it.linked = true
-	tie := tieOf(it.channel.Account, who)
-	if h.ties.has(tie, h.Now()) {
-		return nil, nil
+	t := tieOf(it.known.Lexicon, it.who)
+	if asked[t] || h.ties.has(t, now) {
+		return nil, made, nil
 	}
-	it.tie = tie
-	return optout.Tie{Who: who, At: it.at.UnixMilli(), By: optout.SourceWebhook}.
-		Records(h.Shards, commandID(key, it, "link"), it.channel.Account, made)
+	records, err = optout.Tie{Who: it.who, At: it.at.UnixMilli(), By: optout.SourceWebhook}.
+		Records(h.Shards, it.id("link"), it.channel.Account, now.UnixMilli())
+	return records, t, err
 }
 
 // change says whether the item opts somebody out or in.
-func (h *Handler) change(it *item, k knowledge, made int64) (optout.Change, bool) {
-	in := it.in
-	change := optout.Change{Who: refs(k.account.Key, in.Who)}
+func (h *Handler) change(it *item, made int64) (optout.Change, bool) {
+	in := &it.in
+	change := optout.Change{Who: it.who[:len(in.Who):len(in.Who)]}
 	switch {
 	case len(in.Who) == 0:
 		return change, false
@@ -60,12 +58,12 @@ func (h *Handler) change(it *item, k knowledge, made int64) (optout.Change, bool
 			return change, false
 		}
 		change.Out = in.Preference.Stop
-		h.mark(it, k, &change, gate.MetaList, "user_preferences")
+		it.mark(&change, gate.MetaList, "user_preferences")
 	case in.Kind == chat.KindReceipt && in.Receipt != nil && in.Receipt.Code == stoppedMarketing:
 		change.Out = true
-		h.mark(it, k, &change, gate.MetaList, strconv.Itoa(stoppedMarketing))
-	case in.Kind == chat.KindMessage:
-		heard, out := k.account.Hear(it.channel.ID, it.words, k.keywords)
+		it.mark(&change, gate.MetaList, strconv.Itoa(stoppedMarketing))
+	case in.Kind == chat.KindMessage && in.Acts:
+		heard, out := it.known.Hear(it.channel.ID, optout.Candidates(in.Texts))
 		if len(heard) == 0 || it.salvaged && !out {
 			return change, false
 		}
@@ -77,7 +75,7 @@ func (h *Handler) change(it *item, k knowledge, made int64) (optout.Change, bool
 		for _, list := range heard {
 			change.Marks = append(change.Marks, optout.Mark{
 				List: list.List.ID, Channel: list.List.Covers(it.channel.ID), At: it.at.UnixMilli(),
-				Source: source, Rule: list.Word, Message: messageHash(k.account.Key, in),
+				Source: source, Rule: list.Word, Message: it.message(),
 			})
 		}
 		change.Confirm = confirmation(it, heard, out, made)
@@ -87,14 +85,13 @@ func (h *Handler) change(it *item, k knowledge, made int64) (optout.Change, bool
 }
 
 // mark adds what Meta told of a person to a list.
-func (h *Handler) mark(it *item, k knowledge, change *optout.Change, list, rule string) {
+func (it *item) mark(change *optout.Change, list, rule string) {
 	covers := it.channel.ID
-	if l, ok := k.account.List(list); ok {
+	if l, ok := it.known.Account.List(list); ok {
 		covers = l.Covers(covers)
 	}
 	change.Marks = append(change.Marks, optout.Mark{
-		List: list, Channel: covers, At: it.at.UnixMilli(),
-		Source: optout.SourceMeta, Rule: rule, Message: messageHash(k.account.Key, it.in),
+		List: list, Channel: covers, At: it.at.UnixMilli(), Source: optout.SourceMeta, Rule: rule, Message: it.message(),
 	})
 }
 
@@ -134,36 +131,46 @@ func confirmation(it *item, heard []optout.Heard, out bool, made int64) *optout.
 	return c
 }
 
-func refs(key chat.Key, ids []chat.Identifier) (all []optout.Ref) {
-	for _, id := range ids {
-		all = append(all, optout.Ref{ID: id, P: key.Pseudonym(id)})
+// refs gives everybody that an item shows.
+func refs(hash *chat.Hasher, in chat.Inbound) []optout.Ref {
+	all := make([]optout.Ref, 0, len(in.Who)+len(in.Before))
+	for _, ids := range [...][]chat.Identifier{in.Who, in.Before} {
+		for _, id := range ids {
+			all = append(all, optout.Ref{ID: id, P: hash.Pseudonym(id)})
+		}
 	}
 	return all
 }
 
-// commandID names what an item causes: the same whenever Meta delivers the item again, and nothing personal.
-func commandID(key chat.Key, it *item, what string) string {
-	in := it.in
-	parts := []string{what, in.Platform, in.NumberID, in.MessageID}
+// id names what the item causes: the same whenever Meta delivers the item again, and nothing personal.
+func (it *item) id(what string) string {
+	in := &it.in
+	b := make([]byte, 0, 128)
+	add := func(part string) { b = append(append(b, '|'), part...) }
+	b = append(b, what...)
+	add(in.Platform)
+	add(in.NumberID)
+	add(in.MessageID)
 	if in.Kind != chat.KindMessage || in.MessageID == "" {
-		parts = append(parts, string(in.Kind), strconv.FormatInt(it.at.UnixMilli(), 10))
-		for _, id := range slices.Concat(in.Who, in.Before) {
-			parts = append(parts, string(id))
+		add(string(in.Kind))
+		b = strconv.AppendInt(append(b, '|'), it.at.UnixMilli(), 10)
+		for _, ref := range it.who {
+			add(string(ref.ID))
 		}
 		if in.Receipt != nil {
-			parts = append(parts, in.Receipt.Status)
+			add(in.Receipt.Status)
 		}
 		if in.Preference != nil {
-			parts = append(parts, strconv.FormatBool(in.Preference.Stop))
+			add(strconv.FormatBool(in.Preference.Stop))
 		}
 	}
-	return key.Message(strings.Join(parts, "|"))
+	return it.known.hash.Message(string(b))
 }
 
-// messageHash is how ledger and entries name the message that changed something.
-func messageHash(key chat.Key, in chat.Inbound) string {
-	if in.MessageID == "" {
+// message is how ledger and entries name the message that changed something.
+func (it *item) message() string {
+	if it.in.MessageID == "" {
 		return ""
 	}
-	return key.Message(in.MessageID)
+	return it.known.hash.Message(it.in.MessageID)
 }

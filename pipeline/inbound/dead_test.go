@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/inbound"
@@ -98,14 +99,36 @@ func TestWhatConcernsNoNumberIsToldAllTheSame(t *testing.T) {
 }
 
 func TestAHandlerThatPanicsLosesNothing(t *testing.T) {
-	d := newDesk(t)
-	batch := d.records(d.body("text_stop"))
-	d.h.Decode = func([]byte) (chat.Inbound, error) {
-		return chat.Inbound{Kind: chat.KindMessage, Platform: chat.WhatsApp, NumberID: "310100000000001", Who: []chat.Identifier{ada}, Raw: []byte("{no json")}, nil
-	}
-	d.handle(batch...)
-	if letters := d.letters(); len(letters) != 1 || letters[0].Header("reason") != "handler_failed" || letters[0].Header("holds") != "message" || len(d.published) != 1 {
-		t.Errorf("letters %v", letters)
+	// Each makes the first item panic and leaves the second alone.
+	for name, breaks := range map[string]func(d *desk){
+		"while it is routed": func(d *desk) {
+			whole := d.h.Directory
+			decode := d.h.Decode
+			d.h.Decode = func(value []byte) (chat.Inbound, error) {
+				d.h.Directory = whole
+				if bytes.Contains(value, []byte("STOP")) {
+					d.h.Directory = nil
+				}
+				return decode(value)
+			}
+		},
+		"while its words are heard": func(d *desk) {
+			d.h.Now = func() time.Time {
+				d.h.Now = func() time.Time { return d.now }
+				panic("velvet otter")
+			}
+		},
+	} {
+		d := newDesk(t)
+		breaks(d)
+		d.hear("text_stop", "status_biz_opaque")
+		letters := d.letters()
+		if len(letters) != 1 || letters[0].Header("reason") != "handler_failed" || letters[0].Header("holds") != "message" {
+			t.Errorf("%s: letters %v", name, letters)
+		}
+		if events := of[inbound.Event](d, stream.Events); len(events) != 1 || events[0].Item.Kind != chat.KindReceipt || len(d.published) != 2 {
+			t.Errorf("%s: events %v of %d records", name, events, len(d.published))
+		}
 	}
 }
 
@@ -119,6 +142,20 @@ func TestAHugeEventLeavesItsTextToInbound(t *testing.T) {
 	}
 	if len(of[inbound.Event](d, stream.Events)) != 1 {
 		t.Error("no event")
+	}
+}
+
+func TestAnItemNestedTooDeepIsToldWithoutItsBytes(t *testing.T) {
+	for brackets, told := range map[string]bool{
+		strings.Repeat("[", 11_000) + strings.Repeat("]", 11_000): false,
+		"[" + strings.Repeat("[],", 11_000) + "[]]":               true, // wide
+	} {
+		d := newDesk(t)
+		d.handle(d.records(bytes.Replace(d.body("text_stop"), []byte(`"type"`), []byte(`"odd":`+brackets+`,"type"`), 1))...)
+		events := of[inbound.Event](d, stream.Events)
+		if len(events) != 1 || (events[0].Item.Raw != nil) != told || len(d.changes()) != 1 || len(d.letters()) != 0 {
+			t.Errorf("%.20s: %d events, %d changes, %d letters", brackets, len(events), len(d.changes()), len(d.letters()))
+		}
 	}
 }
 

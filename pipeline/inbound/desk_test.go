@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ type desk struct {
 	calls     int
 	refuse    error // of the publisher
 	unknown   error // of accounts
-	uncertain error // of keywords
+	untraced  error // of callbacks
 	items     []string
 	dead      []string
 	ages      []time.Duration // of the items, when they were handled
@@ -52,7 +53,7 @@ func newDesk(t testing.TB) *desk {
 		d.accounts[id] = optout.Account{V: 1, ID: id, Key: chat.Key("key of " + id + ", 16 bytes"), Lists: optout.SystemLists()}
 	}
 	d.h = &inbound.Handler{
-		Decode: meta.Decode, Salvage: meta.Salvage, Accounts: d, Words: d, Sent: d, Publisher: d, Shards: 4,
+		Decode: meta.Decode, Salvage: meta.Salvage, Accounts: d, Sent: d, Publisher: d, Shards: 4,
 		Now: func() time.Time { return d.now }, Logger: zerolog.New(&d.log), Metrics: d,
 		Directory: chat.NewDirectory([]string{"acme", "umbrella"}, []chat.Channel{
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "310100000000001"},
@@ -64,18 +65,12 @@ func newDesk(t testing.TB) *desk {
 	return d
 }
 
-func (d *desk) Account(_ context.Context, id string) (optout.Account, error) {
-	return d.accounts[id], d.unknown
-}
-
-func (d *desk) Keywords(_ context.Context, account string, words []string) (map[string][]optout.Match, error) {
-	found, all := map[string][]optout.Match{}, d.accounts[account].Keywords()
-	for _, word := range words {
-		if m, ok := all[word]; ok {
-			found[word] = m
-		}
+func (d *desk) Lexicon(_ context.Context, id string) (*optout.Lexicon, error) {
+	state, err := json.Marshal(d.accounts[id])
+	if err != nil || d.unknown != nil {
+		return nil, errors.Join(err, d.unknown)
 	}
-	return found, d.uncertain
+	return optout.NewLexicon(state)
 }
 
 func (d *desk) Callbacks(_ context.Context, _ string, messageIDs []string) (map[string]string, error) {
@@ -85,7 +80,7 @@ func (d *desk) Callbacks(_ context.Context, _ string, messageIDs []string) (map[
 			found[id] = callback
 		}
 	}
-	return found, d.unknown
+	return found, d.untraced
 }
 
 func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {

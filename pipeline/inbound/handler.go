@@ -23,7 +23,6 @@ type Handler struct {
 	Salvage   func(value []byte) (chat.Inbound, bool)  // finds sender and words in one that Decode refuses
 	Directory *chat.Directory
 	Accounts  accounts
-	Words     words
 	Sent      sent
 	Publisher stream.Publisher
 	Shards    chat.Shards
@@ -34,15 +33,10 @@ type Handler struct {
 	ties recent
 }
 
-// accounts gives an account's state, at most a second old. Its error means that nobody can know now.
+// accounts gives what is to be known of an account, at most a second old. Its error means that nobody can know now, which
+// is never the same as "no keyword".
 type accounts interface {
-	Account(ctx context.Context, id string) (optout.Account, error)
-}
-
-// words gives what folded words mean to an account's lists; those without a meaning are missing. Its error means that
-// nobody can know now, which is never the same as "no keyword".
-type words interface {
-	Keywords(ctx context.Context, account string, words []string) (map[string][]optout.Match, error)
+	Lexicon(ctx context.Context, account string) (*optout.Lexicon, error)
 }
 
 // sent gives what was given to Meta with messages of ours, by message id, for receipts that come without it; those not known
@@ -62,68 +56,71 @@ type metrics interface {
 // offsets may be committed. An error means that the batch has to come again: nothing is certain now, or Kafka is away.
 // What comes again has the same ids. One bad record never harms its neighbours.
 func (h *Handler) Handle(ctx context.Context, batch []stream.Record) error {
-	items := make([]*item, len(batch))
+	items := make([]item, len(batch))
 	for i, r := range batch {
-		if v, err := strconv.Atoi(r.Header("v")); err == nil && v > stream.Version {
-			return fmt.Errorf("inbound record of version %d: %w", v, stream.ErrVersion)
+		if v := r.Header("v"); v != "1" {
+			if v, err := strconv.Atoi(v); err == nil && v > stream.Version {
+				return fmt.Errorf("inbound record of version %d: %w", v, stream.ErrVersion)
+			}
 		}
 		items[i] = h.understand(r)
 	}
-	known, err := h.ask(ctx, items)
-	if err != nil {
+	if err := h.ask(ctx, items); err != nil {
 		return err
 	}
 	if err := h.trace(ctx, items); err != nil {
 		return err
 	}
-	var follows []*stream.Record
-	for _, it := range items {
-		follows = append(follows, h.follows(it, known[it.channel.Account])...)
+	follows := make([]*stream.Record, 0, 2*len(items))
+	asked := map[tie]bool{}
+	for i := range items {
+		follows = append(follows, h.follows(&items[i], asked)...)
 	}
 	if err := h.Publisher.Publish(ctx, follows...); err != nil {
 		return fmt.Errorf("publish what follows from inbound: %w", err)
 	}
-	for _, it := range items {
-		h.done(it)
+	for tie := range asked {
+		h.ties.add(tie, h.Now())
+	}
+	for i := range items {
+		h.done(&items[i])
 	}
 	return nil
 }
 
 // knowledge is what a batch has to know of one account.
 type knowledge struct {
-	account  optout.Account
-	keywords map[string][]optout.Match
+	*optout.Lexicon
+	hash *chat.Hasher
 }
 
-// ask reads the accounts of a batch and looks the words of its messages up, once for each account.
-func (h *Handler) ask(ctx context.Context, items []*item) (map[string]knowledge, error) {
-	said := map[string][]string{}
-	for _, it := range items {
-		if it.channel.Account != "" {
-			said[it.channel.Account] = append(said[it.channel.Account], it.words...)
+// ask reads the accounts of a batch, each once.
+func (h *Handler) ask(ctx context.Context, items []item) error {
+	known := map[string]*knowledge{}
+	for i := range items {
+		id := items[i].channel.Account
+		if id == "" {
+			continue
 		}
-	}
-	known := make(map[string]knowledge, len(said))
-	for id, words := range said {
-		account, err := h.Accounts.Account(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("account %s: %w", id, err)
-		}
-		k := knowledge{account: account}
-		if len(words) > 0 {
-			if k.keywords, err = h.Words.Keywords(ctx, id, words); err != nil {
-				return nil, fmt.Errorf("keywords of account %s: %w", id, err)
+		k := known[id]
+		if k == nil {
+			lexicon, err := h.Accounts.Lexicon(ctx, id)
+			if err != nil {
+				return fmt.Errorf("account %s: %w", id, err)
 			}
+			k = &knowledge{Lexicon: lexicon, hash: lexicon.Account.Key.Hasher()}
+			known[id] = k
 		}
-		known[id] = k
+		items[i].known = k
 	}
-	return known, nil
+	return nil
 }
 
 // trace finds the messages of receipts that don't say themselves which they are about.
-func (h *Handler) trace(ctx context.Context, items []*item) error {
+func (h *Handler) trace(ctx context.Context, items []item) error {
 	mute := map[string][]*item{}
-	for _, it := range items {
+	for i := range items {
+		it := &items[i]
 		if r := it.in.Receipt; r != nil && r.Callback == "" && it.channel.Account != "" && it.in.MessageID != "" {
 			mute[it.channel.Account] = append(mute[it.channel.Account], it)
 		}
@@ -144,15 +141,16 @@ func (h *Handler) trace(ctx context.Context, items []*item) error {
 	return nil
 }
 
-// follows gives all records that one item causes. If that panics or fails, the item goes to dead and causes nothing else.
-func (h *Handler) follows(it *item, k knowledge) (records []*stream.Record) {
+// follows gives all records that one item causes, and notes the tie that they make. If that panics or fails, the item goes
+// to dead and causes nothing else.
+func (h *Handler) follows(it *item, asked map[tie]bool) (records []*stream.Record) {
 	defer func() {
 		if p := recover(); p != nil {
 			it.fail(reasonHandler, panicked(p))
 			records = []*stream.Record{it.letter()}
 		}
 	}()
-	records, err := h.consequences(it, k)
+	records, made, err := h.consequences(it, asked)
 	if err != nil {
 		it.fail(reasonHandler, err)
 		return []*stream.Record{it.letter()}
@@ -160,40 +158,36 @@ func (h *Handler) follows(it *item, k knowledge) (records []*stream.Record) {
 	if it.reason != "" {
 		records = append(records, it.letter())
 	}
+	if made != (tie{}) {
+		asked[made] = true
+	}
 	return records
 }
 
-func (h *Handler) consequences(it *item, k knowledge) (records []*stream.Record, err error) {
+func (h *Handler) consequences(it *item, asked map[tie]bool) (records []*stream.Record, made tie, err error) {
 	switch {
 	case it.reason != "" && !it.salvaged:
-		return nil, nil
-	case it.channel.Account != "":
-		if records, err = h.consent(it, k); err != nil {
-			return nil, err
+		return nil, made, nil
+	case it.known != nil:
+		it.who = refs(it.known.hash, it.in)
+		if records, made, err = h.consent(it, asked); err != nil {
+			return nil, made, err
 		}
 		if fact, ok := h.fact(it); ok {
 			record, err := h.report(fact)
 			if err != nil {
-				return nil, err
+				return nil, made, err
 			}
 			records = append(records, record)
 		}
 	}
-	event, err := h.event(it, k.account.Key)
-	if err != nil {
-		return nil, err
-	}
-	return append(records, event), nil
+	return append(records, h.event(it)), made, nil
 }
 
-// done counts an item, says it in one line without anything personal, and remembers the ties that are kept by now.
+// done counts an item and says it in one line without anything personal.
 func (h *Handler) done(it *item) {
-	now := h.Now()
-	age := now.Sub(it.received)
+	age := h.Now().Sub(it.received)
 	h.Metrics.Item(string(it.in.Kind), age)
-	if it.tie != "" {
-		h.ties.add(it.tie, now)
-	}
 	level := zerolog.DebugLevel
 	switch {
 	case it.alarm:

@@ -96,7 +96,19 @@ func TestIdentifiersShownTogetherAreTied(t *testing.T) {
 	d.now = d.now.Add(time.Hour)
 	d.hear("bsuid_and_phone")
 	if len(of[shard.Command](d, stream.Commands)) != 2*kept {
-		t.Error("a tie is forgotten after a while, since it may have been erased")
+		t.Error("a tie is forgotten after a while")
+	}
+	a := d.accounts["acme"]
+	a.Numbers = map[string]int{"wa": 101}
+	d.accounts["acme"] = a
+	d.hear("bsuid_and_phone")
+	if len(of[shard.Command](d, stream.Commands)) != 3*kept {
+		t.Error("a tie is forgotten once anything was decided about its account, since that may have erased it")
+	}
+	d = newDesk(t)
+	d.hear("bsuid_and_phone", "bsuid_and_phone")
+	if len(of[shard.Command](d, stream.Commands)) != kept {
+		t.Error("a tie that the same batch has asked for needs no second command")
 	}
 	d = newDesk(t)
 	d.hear("standby_message_stop")
@@ -266,11 +278,14 @@ func TestAListOfAllChannelsCoversAll(t *testing.T) {
 
 func TestNothingIsSaidWhileNobodyCanKnow(t *testing.T) {
 	uncertain := fault.New(fault.NotCertain, "not_certain", "nobody knows")
-	for _, set := range []func(*desk){func(d *desk) { d.unknown = uncertain }, func(d *desk) { d.uncertain = uncertain }} {
+	for name, set := range map[string]func(*desk){
+		"text_stop":            func(d *desk) { d.unknown = uncertain },
+		"status_failed_131050": func(d *desk) { d.untraced = uncertain },
+	} {
 		d := newDesk(t)
 		set(d)
-		if err := d.h.Handle(t.Context(), d.records(d.body("text_stop"))); fault.KindOf(err) != fault.NotCertain || d.calls != 0 {
-			t.Errorf("handle: %v after %d calls to publish", err, d.calls)
+		if err := d.h.Handle(t.Context(), d.records(d.body(name))); fault.KindOf(err) != fault.NotCertain || d.calls != 0 {
+			t.Errorf("%s: %v after %d calls to publish", name, err, d.calls)
 		}
 	}
 	d := newDesk(t)

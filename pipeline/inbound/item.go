@@ -21,8 +21,9 @@ type item struct {
 	in       chat.Inbound
 	channel  chat.Channel // zero where none is declared, or the item names none
 	at       time.Time    // when it was said
-	words    []string     // folded, to look up
 	salvaged bool         // in is Salvage's
+	known    *knowledge   // of the channel's account; nil where there is none
+	who      []optout.Ref // in's Who, then its Before
 
 	reason string // why it goes to dead; "" if it doesn't
 	alarm  bool   // a message of a declared channel may be lost with it
@@ -32,7 +33,6 @@ type item struct {
 	change   string // out, in; "" for nothing
 	lists    []string
 	linked   bool
-	tie      string // to remember once it is kept
 	reported bool
 }
 
@@ -43,26 +43,20 @@ const (
 	reasonHandler        = "handler_failed"
 )
 
-// understand decodes a record, finds its channel, and gathers the words that may be keywords.
-func (h *Handler) understand(r stream.Record) *item {
-	it := &item{record: r, received: receivedAt(r), in: chat.Inbound{Kind: chat.KindUnknown}}
-	in, err := guarded(func() (chat.Inbound, error) { return h.Decode(r.Value) })
-	if err == nil {
-		it.in = in
-	} else {
-		it.fail(reasonUnreadable, err)
-		in, err = guarded(func() (chat.Inbound, error) {
-			if in, ok := h.Salvage(r.Value); ok {
-				return in, nil
-			}
-			return chat.Inbound{}, errNothingThere
-		})
-		if err != nil {
-			return it
+// understand decodes a record and finds its channel. If that panics, the item goes to dead.
+func (h *Handler) understand(r stream.Record) (it item) {
+	it = item{record: r, received: receivedAt(r), in: chat.Inbound{Kind: chat.KindUnknown}}
+	defer func() {
+		if p := recover(); p != nil {
+			it.salvaged, it.channel = false, chat.Channel{}
+			it.fail(reasonHandler, panicked(p))
 		}
-		it.in, it.salvaged = in, true
-	}
+	}()
+	h.read(&it)
 	it.at = said(it.in.At, it.received)
+	if it.reason != "" && !it.salvaged {
+		return it
+	}
 	if it.in.NumberID == "" && (it.in.Kind == chat.KindUnknown || it.salvaged) {
 		it.salvaged = false
 		return it // it concerns no number, as changes of a template do
@@ -70,24 +64,39 @@ func (h *Handler) understand(r stream.Record) *item {
 	var declared bool
 	if it.channel, declared = h.Directory.ByNumber(it.in.Platform, it.in.NumberID); !declared {
 		it.reason, it.alarm, it.salvaged = reasonUnknownChannel, false, false
-		return it
-	}
-	if it.in.Kind == chat.KindMessage && it.in.Acts && len(it.in.Who) > 0 {
-		it.words = optout.Candidates(it.in.Texts)
 	}
 	return it
+}
+
+// read decodes the record, or salvages what can be.
+func (h *Handler) read(it *item) {
+	in, err := guarded(it.record.Value, h.Decode)
+	if err == nil {
+		it.in = in
+		return
+	}
+	it.fail(reasonUnreadable, err)
+	in, err = guarded(it.record.Value, func(value []byte) (chat.Inbound, error) {
+		if in, ok := h.Salvage(value); ok {
+			return in, nil
+		}
+		return chat.Inbound{}, errNothingThere
+	})
+	if err == nil {
+		it.in, it.salvaged = in, true
+	}
 }
 
 var errNothingThere = errors.New("no sender or no words")
 
 // guarded turns a panic into an error.
-func guarded(decode func() (chat.Inbound, error)) (in chat.Inbound, err error) {
+func guarded(value []byte, decode func([]byte) (chat.Inbound, error)) (in chat.Inbound, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicked(p)
 		}
 	}()
-	return decode()
+	return decode(value)
 }
 
 // panicked makes an error with the stack of what was recovered. Its text is left out unless it is the runtime's own: it

@@ -40,35 +40,32 @@ type Done struct {
 const largestEvent = 3 << 20
 
 // event tells of an item.
-func (h *Handler) event(it *item, key chat.Key) (*stream.Record, error) {
+func (h *Handler) event(it *item) *stream.Record {
 	e := Event{
 		V: stream.Version, Kind: EventItem, Account: it.channel.Account, Channel: it.channel.ID,
 		Received: it.received.UnixMilli(), At: it.at.UnixMilli(), Item: it.in,
 		Done: Done{Change: it.change, Lists: it.lists, Linked: it.linked, Reported: it.reported, Salvaged: it.salvaged},
 	}
 	of := e.Account + "/"
-	if e.Account != "" && len(it.in.Who) > 0 {
-		e.Pseudonym = key.Pseudonym(it.in.Who[0])
+	if len(it.in.Who) > 0 && it.known != nil {
+		e.Pseudonym = it.who[0].P
 		of += e.Pseudonym.String()
 	}
-	if e.Account != "" && (it.in.MessageID != "" || len(it.in.Who) > 0) {
-		e.ID = commandID(key, it, "event")
+	if it.known != nil && (it.in.MessageID != "" || len(it.in.Who) > 0) {
+		e.ID = it.id("event")
 	} else {
 		e.ID = "inbound." + strconv.Itoa(it.record.Partition) + "." + strconv.FormatInt(it.record.Offset, 10)
 	}
-	value, err := json.Marshal(e)
-	if err == nil && len(value) > largestEvent {
+	value := e.AppendJSON(make([]byte, 0, len(e.Item.Raw)+eventSize))
+	if len(value) > largestEvent {
 		e.Item.Raw, e.Item.Texts = nil, nil // they stay in inbound
-		value, err = json.Marshal(e)
+		value = e.AppendJSON(nil)
 	}
-	if err == nil && len(value) > largestEvent { // then it is none of Meta's, and its record must fit all the same
+	if len(value) > largestEvent { // then it is none of Meta's, and its record must fit all the same
 		e.Item = chat.Inbound{Kind: it.in.Kind, Platform: it.in.Platform}
-		value, err = json.Marshal(e)
+		value = e.AppendJSON(nil)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("event: %w", err)
-	}
-	return &stream.Record{Topic: stream.Events, Partition: stream.AnyPartition, Key: []byte(of), Value: value}, nil
+	return &stream.Record{Topic: stream.Events, Partition: stream.AnyPartition, Key: []byte(of), Value: value}
 }
 
 // fact gives what a receipt tells about a message of ours; ok is false where it is no receipt, or not for one of ours.

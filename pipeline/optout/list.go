@@ -44,6 +44,6 @@ func PersonKey(account string, p chat.Pseudonym) string {
 
 // Match is what a word means to a list.
 type Match struct {
-	List  string `json:"list"`
-	Optin bool   `json:"optin,omitempty"` // lifts, instead of opting out
+	List  string
+	Optin bool // lifts, instead of opting out
 }

@@ -60,51 +60,6 @@ func without(form, phrase string) string {
 	return ""
 }
 
-// Keywords gives what each folded word means to an account's lists. A keyword that folds to nothing means nothing.
-func (a Account) Keywords() map[string][]Match {
-	meanings := map[string][]Match{}
-	add := func(words []string, m Match) {
-		for _, word := range words {
-			if folded := FoldText(word); folded != "" && !slices.Contains(meanings[folded], m) {
-				meanings[folded] = append(meanings[folded], m)
-			}
-		}
-	}
-	for _, list := range a.Lists {
-		add(list.Keywords, Match{List: list.ID})
-		add(list.OptinKeywords, Match{List: list.ID, Optin: true})
-	}
-	return meanings
-}
-
-// Heard is a list that a message's words are meant for, and the word.
-type Heard struct {
-	List List
-	Word string // folded
-}
-
-// Hear gives the lists that hear one of the words on a channel, in the account's order, and whether the words opt out or
-// in. Where the words of one message do both, it opts out. found is what the keywords gave for the words.
-func (a Account) Hear(channel string, words []string, found map[string][]Match) (heard []Heard, out bool) {
-	for _, optin := range []bool{false, true} {
-		for _, list := range a.Lists {
-			if !list.Listens(channel) {
-				continue
-			}
-			said := slices.IndexFunc(words, func(word string) bool {
-				return slices.Contains(found[word], Match{List: list.ID, Optin: optin})
-			})
-			if said >= 0 {
-				heard = append(heard, Heard{List: list, Word: words[said]})
-			}
-		}
-		if len(heard) > 0 {
-			return heard, !optin
-		}
-	}
-	return nil, false
-}
-
 // Listens says whether the list's words count on a channel.
 func (l List) Listens(channel string) bool {
 	return slices.Contains(l.Channels, channel) || slices.Contains(l.Channels, chat.AnyChannel)
