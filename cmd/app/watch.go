@@ -15,6 +15,7 @@ const (
 	watchEvery  = time.Second
 	lookWithin  = 5 * time.Second
 	verifyEvery = time.Hour
+	verifyAgain = 10 * time.Second // longer than what brokers say of topics is remembered
 )
 
 // watch is what is looked at every second: how far the pipeline is behind what ingress has kept.
@@ -144,9 +145,19 @@ func (a *App) mourn(ctx context.Context, partition int) error {
 
 // verify looks whether Kafka still holds this installation as it must.
 func (a *App) verify(ctx context.Context) {
-	if err := a.bus.Verify(ctx); err != nil && ctx.Err() == nil {
+	if err := twice(ctx, verifyAgain, a.bus.Verify); err != nil && ctx.Err() == nil {
 		a.judge(err)
 	}
+}
+
+// twice looks again after a while before it believes what would end all deciding for good: a broker that has just begun may
+// not have heard of a topic yet. What is then seen is the answer.
+func twice(ctx context.Context, again time.Duration, look func(ctx context.Context) error) error {
+	err := look(ctx)
+	if !bus.ForGood(err) || !pause(ctx, again) {
+		return err
+	}
+	return look(ctx)
 }
 
 // judge ends the owners where Kafka does not hold what it must, so that leases run out and nothing is sent; a human decides.

@@ -82,6 +82,9 @@ func (b *Bus) bootstrap(ctx context.Context, installation, redisKnows string) (s
 		}
 	}
 	if len(missing) > 0 && !missing[stream.State] {
+		if err := b.checkSettings(ctx); err != nil { // a state of a broker's making has no shards to look into
+			return "", err
+		}
 		if err := b.unused(ctx, missing); err != nil {
 			return "", err
 		}

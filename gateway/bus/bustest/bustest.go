@@ -62,6 +62,7 @@ func Run(t *testing.T, brokers []string) {
 		{"LostTopicIsNoticed", lostTopicIsNoticed},
 		{"OneEmptiedShardIsNoticed", oneEmptiedShardIsNoticed},
 		{"OtherSettingsAreNoticed", otherSettingsAreNoticed},
+		{"AStateThatABrokerMadeIsRefused", aStateThatABrokerMadeIsRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := &harness{T: t, brokers: brokers, prefix: "test-" + strings.ToLower(rand.Text()[:10]) + "."}
