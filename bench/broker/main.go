@@ -42,7 +42,7 @@ func serve(args []string) error {
 	}
 	for _, topic := range flags.Args() {
 		name, partitions, _ := strings.Cut(topic, ":")
-		n, err := strconv.Atoi(partitions)
+		n, err := strconv.ParseInt(partitions, 10, 32)
 		if err != nil || n < 1 {
 			return fmt.Errorf("%q is no topic with its partitions, as inbound:16", topic)
 		}
@@ -55,7 +55,9 @@ func serve(args []string) error {
 	defer cluster.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	fmt.Println("listening on", cluster.ListenAddrs()[0])
+	if _, err := fmt.Fprintln(os.Stdout, "listening on", cluster.ListenAddrs()[0]); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }

@@ -21,6 +21,7 @@ type Report struct {
 	PerSecond   float64        `json:"per_second"` // answers 200
 	Kept        Kept           `json:"kept"`
 	All         Kept           `json:"all"`     // warm-up included: what the server must have kept
+	Sent        int            `json:"sent"`    // warm-up included
 	Latency     Spread         `json:"latency"` // until the answer, or until it was given up
 	Late        Spread         `json:"late"`    // of the generator itself: how late it sent what had a free connection
 	CPU         float64        `json:"cpu"`     // seconds of processor time that the generator took
@@ -33,9 +34,10 @@ type Kept struct {
 	Stops    int `json:"stops"`
 }
 
-func (k *Kept) add(items, stops int) { *k = k.plus(Kept{1, items, stops}) }
+func (k *Kept) add(items, stops int) { *k = k.Plus(Kept{1, items, stops}) }
 
-func (k *Kept) plus(o Kept) Kept {
+// Plus adds up.
+func (k Kept) Plus(o Kept) Kept {
 	return Kept{k.Webhooks + o.Webhooks, k.Items + o.Items, k.Stops + o.Stops}
 }
 
@@ -58,7 +60,7 @@ func spread(h *hdrhistogram.Histogram) Spread {
 func (r *run) report(cost time.Duration) *Report {
 	o := &Report{
 		Connections: r.Connections, Rate: r.Rate, Seconds: r.Time.Seconds(), Answers: map[int]int{}, Errors: map[string]int{},
-		CPU: cost.Seconds(),
+		CPU: cost.Seconds(), Sent: int(r.number.Load()),
 	}
 	latencies := newHistogram()
 	for _, p := range r.tally.parts {
@@ -69,7 +71,7 @@ func (r *run) report(cost time.Duration) *Report {
 		for why, n := range p.errors {
 			o.Errors[string(why)] += n
 		}
-		o.All, o.Kept = o.All.plus(p.all), o.Kept.plus(p.counted)
+		o.All, o.Kept = o.All.Plus(p.all), o.Kept.Plus(p.counted)
 	}
 	o.PerSecond = float64(o.Kept.Webhooks) / o.Seconds
 	o.Latency, o.Late = spread(latencies.Histogram), spread(r.tally.late.Histogram)

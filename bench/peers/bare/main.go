@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -11,9 +12,9 @@ import (
 )
 
 func main() {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err == nil {
-		fmt.Println("listening on", listener.Addr())
+		fmt.Fprintln(os.Stdout, "listening on", listener.Addr())
 		err = (&fasthttp.Server{Handler: func(rc *fasthttp.RequestCtx) { _ = rc.PostBody() }}).Serve(listener)
 	}
 	fmt.Fprintln(os.Stderr, "bare:", err)

@@ -32,11 +32,13 @@ func serve() error {
 		return err
 	}
 	p := &peer{secret: []byte(os.Getenv("SECRET")), kafka: client}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Println("listening on", listener.Addr())
+	if _, err := fmt.Fprintln(os.Stdout, "listening on", listener.Addr()); err != nil {
+		return err
+	}
 	return http.Serve(listener, p) //nolint:gosec // a peer on the loopback interface, as one finds it
 }
 

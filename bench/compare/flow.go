@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"optgate/bench/load/mix"
+	"optgate/bench/load/offer"
+)
+
+// drained bounds how long the pipeline may be behind after a sample.
+const drained = 60 * time.Second
+
+// workedOff waits until the gateway has handled every item that it said 200 for, and until every stop word in them is decided.
+func (t *turn) workedOff(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drained)
+	defer cancel()
+	for {
+		text, err := get(ctx, t.private+"/metrics")
+		if err != nil {
+			return err
+		}
+		items, stops := sum(text, "optgate_items_total{", ""), sum(text, "optgate_optouts_total{", `source="message"`)
+		if items >= float64(t.said.Items) && stops >= float64(t.said.Stops) {
+			return nil
+		}
+		if wait(ctx, 20*time.Millisecond) != nil {
+			return fmt.Errorf("a minute later %d items and %d stop words are acknowledged, %.0f and %.0f of them worked off",
+				t.said.Items, t.said.Stops, items, stops)
+		}
+	}
+}
+
+// sum adds up the lines of a metric that have some text in their labels.
+func sum(text []byte, name, label string) (n float64) {
+	for line := range strings.Lines(string(text)) {
+		labels, value, ok := strings.Cut(strings.TrimSpace(line), "} ")
+		if ok && strings.HasPrefix(labels, name) && strings.Contains(labels, label) {
+			v, err := strconv.ParseFloat(value, 64)
+			if err == nil {
+				n += v
+			}
+		}
+	}
+	return n
+}
+
+// get asks the private listener, as the account.
+func get(ctx context.Context, url string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	return do(r)
+}
+
+func do(r *http.Request) ([]byte, error) {
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close() //nolint:errcheck // it was read
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s says %s: %s", r.URL.Path, answer.Status, text)
+	}
+	return text, err
+}
+
+// effectRates are those at which the time from webhook to effect is measured.
+var effectRates = []float64{1000, 5000}
+
+// probesPerSecond are STOPs besides those in the mixture, each followed until it is in force.
+const probesPerSecond = 50
+
+// effects measures how long a STOP takes from its webhook until the gateway would refuse to send to that person.
+func (t *turn) effects(ctx context.Context) error {
+	for _, rate := range effectRates {
+		one := Effect{Contestant: t.contestant.name, Round: t.round, Rate: rate}
+		// Of people that the mixture does not come to: it would take five million webhooks.
+		stops, err := mix.New(mix.Options{Kinds: "stop=1", Host: t.host, Path: path, Secret: secret, First: t.field.first + 5_000_000, Now: time.Now()})
+		if err != nil {
+			return err
+		}
+		var clocks [2]clock
+		if clocks[0], err = readClock(t.server.pid, t.pids()); err != nil {
+			return err
+		}
+		var probing sync.WaitGroup
+		var probed error
+		probing.Go(func() { one.Millis, probed = t.probe(ctx, stops, 2*t.field.Time) })
+		report, err := t.offer(ctx, offer.Options{Connections: 64, Rate: rate, Warmup: warmEffects, Time: 2 * t.field.Time}, "", secret)
+		probing.Wait()
+		n := len(one.Millis)
+		t.said = t.said.Plus(offer.Kept{Webhooks: n, Items: n, Stops: n})
+		if err == nil {
+			err = probed
+		}
+		if err != nil {
+			return fmt.Errorf("effects at %.0f/s: %w", rate, err)
+		}
+		if clocks[1], err = readClock(t.server.pid, t.pids()); err != nil {
+			return err
+		}
+		one.Kept, one.Foreign = report.PerSecond, clocks[1].foreign(clocks[0])
+		t.field.results.Effects = append(t.field.results.Effects, one)
+		t.field.sayf("%d %-24s in force at %.0f/s: p50 %.1f ms, p99 %.1f of %d, foreign %.0f %%", t.round+1, t.contestant.name, rate,
+			percentile(one.Millis, 50), percentile(one.Millis, 99), len(one.Millis), one.Foreign*100)
+		if err := t.workedOff(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const warmEffects = 500 * time.Millisecond
+
+// probe sends STOPs at even distances and gives how long each took until it was in force.
+func (t *turn) probe(ctx context.Context, m *mix.Mix, during time.Duration) (millis []float64, err error) {
+	if err := wait(ctx, warmEffects); err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var probes sync.WaitGroup
+	tick := time.NewTicker(time.Second / probesPerSecond)
+	defer tick.Stop()
+	n := uint64(during.Seconds() * probesPerSecond)
+	for i := range n {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+		probes.Go(func() {
+			took, failed := t.stop(ctx, m, i)
+			mu.Lock()
+			defer mu.Unlock()
+			if failed != nil {
+				err = failed
+				return
+			}
+			millis = append(millis, float64(took.Microseconds())/1000)
+		})
+	}
+	probes.Wait()
+	return millis, err
+}
+
+// post sends one webhook by a connection of its own.
+func post(ctx context.Context, host string, request []byte) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // it has been answered
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close() //nolint:errcheck // it ends with the connection
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("a STOP is answered %s", answer.Status)
+	}
+	return nil
+}
+
+// stop sends one STOP and asks every millisecond what would happen to a message to that person, until it is refused. What
+// it gives is up to the answer that said so: no less than the truth.
+func (t *turn) stop(ctx context.Context, m *mix.Mix, n uint64) (time.Duration, error) {
+	began := time.Now()
+	if err := post(ctx, t.host, m.Maker().Make(n)); err != nil {
+		return 0, err
+	}
+	question := t.private + "/v1/why?channel=wa&category=marketing&lists=default&to=%2B" + m.Sender(n)
+	for time.Since(began) < drained {
+		text, err := get(ctx, question)
+		if err != nil {
+			return 0, err
+		}
+		var said struct {
+			Allowed *bool `json:"allowed"`
+		}
+		if err := json.Unmarshal(text, &said); err != nil || said.Allowed == nil {
+			return 0, fmt.Errorf("why says %s: %w", text, err)
+		}
+		if !*said.Allowed {
+			return time.Since(began), nil
+		}
+		if err := wait(ctx, time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+	return 0, fmt.Errorf("a STOP is not in force after %v", drained)
+}

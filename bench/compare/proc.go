@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// tick is the unit of processor time in /proc; Linux has told programs a hundredth of a second on every machine for decades.
+const tick = 10 * time.Millisecond
+
+// processorTime gives what a process has used so far, threads included.
+func processorTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseStat(text)
+}
+
+// parseStat reads utime and stime out of /proc/<pid>/stat, whose second field is a name that may hold anything.
+func parseStat(text []byte) (time.Duration, error) {
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc says %q", text)
+	}
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("/proc says %q", text)
+	}
+	return time.Duration(user+system) * tick, nil
+}
+
+// ownTime gives what this process, the generator, has used so far.
+func ownTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// busyTime gives what all processors together have worked so far, for whomever. What a hypervisor took away counts too.
+func busyTime() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseBusy(text)
+}
+
+// parseBusy reads the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal.
+func parseBusy(text []byte) (time.Duration, error) {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	fields := strings.Fields(string(line))
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, fmt.Errorf("/proc/stat says %q", line)
+	}
+	sum := 0
+	for _, i := range []int{1, 2, 3, 6, 7, 8} {
+		n, err := strconv.Atoi(fields[i])
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat says %q", line)
+		}
+		sum += n
+	}
+	return time.Duration(sum) * tick, nil
+}
+
+// memory gives what a process holds now and held at most, in MiB.
+func memory(pid int) (now, most float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	return statusMiB(text, "VmRSS:"), statusMiB(text, "VmHWM:"), nil
+}
+
+func statusMiB(text []byte, name string) float64 {
+	_, rest, _ := bytes.Cut(text, []byte("\n"+name))
+	var kB float64
+	_, _ = fmt.Sscan(string(rest), &kB) // a kernel thread has none
+	return kB / 1024
+}
+
+// clock is a moment, by everybody's processor time.
+type clock struct {
+	at          time.Time
+	busy, own   time.Duration
+	server, all time.Duration
+}
+
+// read takes the time. all are our processes, server among them.
+func readClock(server int, all []int) (c clock, err error) {
+	c.at, c.own = time.Now(), ownTime()
+	if c.busy, err = busyTime(); err != nil {
+		return c, err
+	}
+	for _, pid := range all {
+		used, err := processorTime(pid)
+		if err != nil {
+			return c, err
+		}
+		c.all += used
+		if pid == server {
+			c.server = used
+		}
+	}
+	return c, nil
+}
+
+// foreign gives the share of all processors that went, since an earlier moment, to programs that are not ours.
+func (c clock) foreign(since clock) float64 {
+	all := c.at.Sub(since.at) * time.Duration(runtime.NumCPU())
+	others := (c.busy - since.busy) - (c.own - since.own) - (c.all - since.all)
+	return max(0, others.Seconds()/all.Seconds())
+}
