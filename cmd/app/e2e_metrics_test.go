@@ -32,8 +32,15 @@ func TestAStopMovesTheMetricsFromReceiptToEffect(t *testing.T) {
 		w.says(person(7100), "STOP")
 		w.confirmed(person(7100))
 		w.barred(person(7100))
+		var missing []string
+		defer func() {
+			if len(missing) > 0 {
+				t.Logf("not counted at last: %v", missing)
+			}
+		}()
 		eventually(t, "everything has been counted", func() bool {
 			now := w.series()
+			missing = nil
 			for name, least := range map[string]float64{
 				`optgate_webhook_ack_seconds_count`:                      1,
 				`optgate_publish_seconds_count{by="ingress"}`:            1,
@@ -60,10 +67,10 @@ func TestAStopMovesTheMetricsFromReceiptToEffect(t *testing.T) {
 				`optgate_kafka_queued_bytes`:                             0,
 			} {
 				if value, there := now[name]; !there || value < least {
-					return false
+					missing = append(missing, name)
 				}
 			}
-			return true
+			return len(missing) == 0
 		})
 		now := w.series()
 		shards := int(now["optgate_shards_installed"])
