@@ -62,9 +62,9 @@ func (d *disk) close() {
 // fullDisk is the trouble that Kafka can't write any more. It gives up then, so that somebody has to start it again.
 func fullDisk(k *kafka) trouble {
 	return trouble{
-		"fill up the disk of kafka", 2 * time.Second, 8 * time.Second,
-		func(context.Context) error { return k.disk.fill() },
-		func(ctx context.Context) error {
+		name: "fill up the disk of kafka", least: 2 * time.Second, most: 8 * time.Second,
+		begin: func(context.Context) error { return k.disk.fill() },
+		end: func(ctx context.Context) error {
 			if err := k.disk.relieve(); err != nil {
 				return err
 			}

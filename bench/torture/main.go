@@ -132,6 +132,9 @@ func (o options) round(ctx context.Context, out io.Writer, s scenario, seed uint
 		return 0, err
 	}
 	show(out, s, seed, lasts, a)
+	if len(a.findings) == 0 && !o.keep {
+		return 0, os.RemoveAll(dir)
+	}
 	return len(a.findings), nil
 }
 

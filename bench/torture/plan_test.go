@@ -11,7 +11,7 @@ import (
 
 func someTroubles() (all []trouble) {
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
-		all = append(all, trouble{name: name, least: time.Second, most: 3 * time.Second})
+		all = append(all, trouble{name: name, least: time.Second, most: 3 * time.Second, own: name == "d"})
 	}
 	return all
 }
@@ -34,6 +34,9 @@ func TestTheSeedRepeatsThePlan(t *testing.T) {
 	}
 	if len(counts) != 5 {
 		t.Errorf("the first five are %v, not all kinds", counts)
+	}
+	if first[0].name != "d" || other[0].name != "d" {
+		t.Errorf("what the scenario is for is not first: %s, %s", first[0].name, other[0].name)
 	}
 	total := time.Duration(0)
 	for _, s := range first {

@@ -49,6 +49,7 @@ type round struct {
 	mu        sync.Mutex
 	incidents []incident
 	calls     []call
+	returns   durations // of processes that were killed, stopped or paused, until they were ready
 }
 
 // The names of the made-up installation.
@@ -195,11 +196,11 @@ func (r *round) storm(ctx context.Context) (delivering *sync.WaitGroup) {
 	go r.watch.pulse(ctx)
 	var making sync.WaitGroup
 	making.Go(func() { r.market.run(raging, r.seed) })
-	making.Go(func() { r.disturb(raging, plan(r.seed, gatewayTroubles(r.fleet, r.lasts), r.lasts), false) })
-	making.Go(func() {
-		servers := append(kafkaTroubles(r.kafkas), redisTroubles(r.redises)...)
-		r.disturb(raging, plan(r.seed+1, servers, r.lasts), true)
-	})
+	for i, troubles := range [][]trouble{
+		firstTroubles(r.fleet), secondTroubles(r.fleet, r.lasts), append(kafkaTroubles(r.kafkas), redisTroubles(r.redises)...),
+	} {
+		making.Go(func() { r.disturb(raging, plan(r.seed+uint64(i), troubles, r.lasts)) })
+	}
 	making.Wait()
 	return delivering
 }
@@ -323,6 +324,8 @@ func (r *round) times(a *account, e *evidence) {
 		times[i.name]++
 		worst[i.name] = max(worst[i.name], i.recovered)
 	}
+	a.countf("a process that was killed, stopped or paused was ready again: half after %s, slowest %s (%d times)",
+		r.returns.share(0.5), r.returns.share(1), len(r.returns))
 	var all durations
 	for name := range maps.Keys(worst) {
 		if worst[name] > 0 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -12,6 +14,8 @@ type trouble struct {
 	name        string
 	least, most time.Duration // how long it lasts
 	begin, end  func(context.Context) error
+	ready       func(context.Context) error // says that who was disturbed has recovered; nil: all processes are waited for
+	own         bool                        // it is what its scenario is for: it comes before others, so that a short run has it, too
 }
 
 // step is a trouble at its time.
@@ -21,7 +25,8 @@ type step struct {
 	lasts time.Duration
 }
 
-// plan deals troubles for about so long: all of them in random order, then all again. The same seed makes the same plan.
+// plan deals troubles for about so long: the scenario's own in random order, then all others, then all again. The same seed
+// makes the same plan.
 func plan(seed uint64, troubles []trouble, total time.Duration) (steps []step) {
 	random := rand.New(rand.NewPCG(seed, 13)) //nolint:gosec // it must repeat
 	var deck []trouble
@@ -29,6 +34,7 @@ func plan(seed uint64, troubles []trouble, total time.Duration) (steps []step) {
 		if len(deck) == 0 {
 			deck = append(deck, troubles...)
 			random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+			slices.SortStableFunc(deck, func(a, b trouble) int { return rank(a) - rank(b) })
 		}
 		s := step{trouble: deck[0], after: between(random, time.Second, 4*time.Second)}
 		s.lasts = between(random, s.least, s.most)
@@ -39,6 +45,13 @@ func plan(seed uint64, troubles []trouble, total time.Duration) (steps []step) {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+func rank(t trouble) int {
+	if t.own {
+		return 0
+	}
+	return 1
 }
 
 func between(random *rand.Rand, least, most time.Duration) time.Duration {
@@ -71,8 +84,11 @@ func (i incident) String() string {
 // recoverWithin is how long the processes may take to be ready after a trouble, also while another one of theirs goes on.
 const recoverWithin = 90 * time.Second
 
-// disturb makes the troubles of a plan, one after the other, until ctx ends; what has begun is ended all the same.
-func (r *round) disturb(ctx context.Context, steps []step, await bool) {
+// disturb makes the troubles of a plan, one after the other, until ctx ends; what has begun is ended all the same. After a
+// server's trouble it waits until all processes are ready; a process's own recovery is only timed.
+func (r *round) disturb(ctx context.Context, steps []step) {
+	var timing sync.WaitGroup
+	defer timing.Wait()
 	for _, s := range steps {
 		if !pause(ctx, s.after) {
 			return
@@ -86,7 +102,11 @@ func (r *round) disturb(ctx context.Context, steps []step, await bool) {
 		}
 		ended := time.Now()
 		one.lasted = ended.Sub(began)
-		if await && one.err == nil {
+		switch {
+		case one.err != nil:
+		case s.ready != nil:
+			timing.Go(func() { r.timed(ctx, s.ready, ended) })
+		default:
 			waiting, cancel := context.WithTimeout(r.patience, recoverWithin)
 			one.err = r.fleet.ready(waiting)
 			cancel()
@@ -94,4 +114,16 @@ func (r *round) disturb(ctx context.Context, steps []step, await bool) {
 		}
 		r.happened(one)
 	}
+}
+
+// timed notes how long a process takes to be ready again, if it is before ctx ends.
+func (r *round) timed(ctx context.Context, ready func(context.Context) error, since time.Time) {
+	for ready(ctx) != nil {
+		if !pause(ctx, 50*time.Millisecond) {
+			return
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.returns = append(r.returns, time.Since(since))
 }

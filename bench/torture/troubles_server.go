@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
-// paused are troubles of one node that is stopped and goes on.
-func paused(n *node) trouble {
+// nothing is an end that needs nothing, or a beginning.
+func nothing(context.Context) error { return nil }
+
+// paused is the trouble of a node that is stopped and goes on.
+func paused(of func() *node, name string) trouble {
 	return trouble{
-		"pause " + n.name, time.Second, 6 * time.Second,
-		func(context.Context) error { return n.signal(syscall.SIGSTOP) },
-		func(context.Context) error { return n.signal(syscall.SIGCONT) },
+		name: "pause " + name, least: time.Second, most: 6 * time.Second,
+		begin: func(context.Context) error { return of().signal(syscall.SIGSTOP) },
+		end:   func(context.Context) error { return of().signal(syscall.SIGCONT) },
 	}
 }
 
@@ -29,15 +32,15 @@ func cables(what string, all ...*cable) (troubles []trouble) {
 	}
 	mend := each((*cable).mend)
 	troubles = append(troubles, trouble{
-		"cut off " + what, time.Second, 6 * time.Second,
-		each(func(c *cable) error { c.cut(); return nil }), mend,
+		name: "cut off " + what, least: time.Second, most: 6 * time.Second,
+		begin: each(func(c *cable) error { c.cut(); return nil }), end: mend,
 	})
 	for _, hurt := range []struct{ name, how string }{
 		{"silence ", silence}, {"reset connections to ", reset}, {"delay ", late}, {"slow down ", slow}, {"time out ", dropped},
 	} {
 		troubles = append(troubles, trouble{
-			hurt.name + what, 2 * time.Second, 6 * time.Second,
-			each(func(c *cable) error { return c.hurt(hurt.how) }), mend,
+			name: hurt.name + what, least: 2 * time.Second, most: 6 * time.Second,
+			begin: each(func(c *cable) error { return c.hurt(hurt.how) }), end: mend,
 		})
 	}
 	return troubles
@@ -49,10 +52,10 @@ func kafkaTroubles(k *kafka) (all []trouble) {
 	for _, n := range k.nodes {
 		ways = append(ways, n.cable)
 		all = append(all, trouble{
-			"kill " + n.name, 0, 3 * time.Second,
-			func(context.Context) error { return n.kill() },
-			func(ctx context.Context) error { return k.restart(ctx, n) },
-		}, paused(n))
+			name: "kill " + n.name, most: 3 * time.Second, own: true,
+			begin: func(context.Context) error { return n.kill() },
+			end:   func(ctx context.Context) error { return k.restart(ctx, n) },
+		}, paused(func() *node { return n }, n.name))
 		if len(k.nodes) > 1 {
 			all = append(all, cables(n.name, n.cable)[0])
 		}
@@ -67,34 +70,33 @@ func kafkaTroubles(k *kafka) (all []trouble) {
 func redisTroubles(r *redis) (all []trouble) {
 	for i := range r.nodes {
 		name := r.nodes[i].name
+		node := func() *node { return r.nodes[i] } // promotion exchanges them
 		all = append(all, trouble{
-			"kill " + name, 0, 3 * time.Second,
-			func(context.Context) error { return r.nodes[i].kill() },
-			func(ctx context.Context) error { return r.restart(ctx, r.nodes[i]) },
-		}, trouble{
-			"pause " + name, time.Second, 6 * time.Second,
-			func(context.Context) error { return r.nodes[i].signal(syscall.SIGSTOP) },
-			func(context.Context) error { return r.nodes[i].signal(syscall.SIGCONT) },
-		})
+			name: "kill " + name, most: 3 * time.Second, own: r.kind == "cluster",
+			begin: func(context.Context) error { return node().kill() },
+			end:   func(ctx context.Context) error { return r.restart(ctx, node()) },
+		}, paused(node, name))
 		if r.kind == "replica" && i > 0 {
 			continue // nobody writes to it
 		}
 		say := func(words ...string) func(context.Context) error {
-			return func(ctx context.Context) error { return r.nodes[i].say(ctx, words...) }
+			return func(ctx context.Context) error { return node().say(ctx, words...) }
 		}
-		all = append(all,
-			trouble{"flush " + name, 0, 0, say("flushall"), func(context.Context) error { return nil }},
-			trouble{"fill up " + name, time.Second, 6 * time.Second, say("config", "set", "maxmemory", "1"), say("config", "set", "maxmemory", "0")})
+		all = append(all, trouble{
+			name: "flush " + name, begin: say("flushall"), end: nothing, own: r.kind == "one",
+		}, trouble{
+			name: "fill up " + name, least: time.Second, most: 6 * time.Second,
+			begin: say("config", "set", "maxmemory", "1"), end: say("config", "set", "maxmemory", "0"),
+		})
 	}
 	if r.front != nil {
 		all = append(all, cables("redis", r.front)...)
 	}
 	if r.back != nil {
-		promotion := trouble{
-			"let the replica lag and promote it", time.Second, 6 * time.Second,
-			func(context.Context) error { r.back.cut(); return nil }, r.promote,
-		}
-		all = append(all, promotion, promotion, promotion) // it is what this scenario is for
+		all = append(all, trouble{
+			name: "let the replica lag and promote it", least: time.Second, most: 6 * time.Second, own: true,
+			begin: func(context.Context) error { r.back.cut(); return nil }, end: r.promote,
+		})
 	}
 	return all
 }
