@@ -21,8 +21,8 @@ func (s *Store) derivePerson(c shard.Change) []op {
 	read := func(state []byte, into *optout.Person) bool {
 		return state != nil && json.Unmarshal(state, into) == nil
 	}
-	read(c.Old, &before)
 	if !read(c.New, &now) {
+		read(c.Old, &before)
 		for i := range before.Entries {
 			before.Entries[i].In, before.Entries[i].Out = 1, 0 // what is gone bars nobody
 		}

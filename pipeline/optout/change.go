@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/shard"
@@ -65,7 +66,7 @@ func (c Change) Records(n chat.Shards, id, account string, made int64) ([]*strea
 	return records(n, CommandChange, id, account, made, c, c.Who)
 }
 
-func (c Change) check() error {
+func (c *Change) check() error {
 	if err := checkRefs(c.Who); err != nil {
 		return err
 	}
@@ -97,9 +98,10 @@ func checkMarks(marks []Mark) error {
 }
 
 // readChange reads a consent.change.
-func readChange(c shard.Command) (change Change, err error) {
-	if err := json.Unmarshal(c.Body, &change); err != nil {
-		return change, fmt.Errorf("read %s: %w", c.Kind, err)
+func readChange(c shard.Command) (*Change, error) {
+	change, err := shard.Body[Change](c)
+	if err != nil {
+		return nil, err
 	}
 	return change, change.check()
 }
@@ -146,14 +148,12 @@ func records(n chat.Shards, kind, id, account string, made int64, body any, who 
 		return nil, fmt.Errorf("command %s: %w", kind, err)
 	}
 	command := shard.Command{ID: id, Kind: kind, Account: account, Made: made, Body: raw}
-	var all []*stream.Record
-	done := map[int]bool{}
+	all := make([]*stream.Record, 0, len(who))
 	for _, ref := range who {
 		at := n.Of(ref.P)
-		if done[at] {
+		if slices.ContainsFunc(all, func(r *stream.Record) bool { return r.Partition == at }) {
 			continue
 		}
-		done[at] = true
 		r, err := command.Record(at)
 		if err != nil {
 			return nil, err
@@ -165,7 +165,7 @@ func records(n chat.Shards, kind, id, account string, made int64, body any, who 
 
 // personKeys names the states of those who live in this shard.
 func personKeys(p shard.Place, account string, who []Ref) []string {
-	var keys []string
+	keys := make([]string, 0, len(who)+1)
 	for _, ref := range who {
 		if p.Shards.Of(ref.P) == p.Shard {
 			keys = append(keys, PersonKey(account, ref.P))
@@ -176,13 +176,16 @@ func personKeys(p shard.Place, account string, who []Ref) []string {
 
 // distinct gives each person named once.
 func distinct(who []Ref) []Ref {
-	var once []Ref
-	seen := map[chat.Pseudonym]bool{}
+	once := make([]Ref, 0, len(who))
 	for _, ref := range who {
-		if !seen[ref.P] {
-			seen[ref.P] = true
+		if !named(once, ref.P) {
 			once = append(once, ref)
 		}
 	}
 	return once
+}
+
+// named says whether a person is among those named.
+func named(who []Ref, p chat.Pseudonym) bool {
+	return slices.ContainsFunc(who, func(ref Ref) bool { return ref.P == p })
 }

@@ -72,7 +72,7 @@ func (w *word) confirm(ref Ref, changed []Mark) error {
 	if body == "" {
 		return nil
 	}
-	message, err := json.Marshal(map[string]any{"type": "text", "text": map[string]string{"body": body}})
+	message, err := json.Marshal(textMessage{Text: text{Body: body}, Type: "text"})
 	if err != nil {
 		return fmt.Errorf("confirmation: %w", err)
 	}
@@ -95,13 +95,18 @@ func (w *word) confirm(ref Ref, changed []Mark) error {
 // ConfirmationID is the id of the message that a command's change may cause, whichever shard sends it.
 func ConfirmationID(root string) string { return "c/" + root }
 
+// textMessage is Meta's form of a text.
+type textMessage struct {
+	Text text   `json:"text"`
+	Type string `json:"type"`
+}
+
+type text struct {
+	Body string `json:"body"`
+}
+
 func (w *word) shows(ref Ref) bool {
-	for _, shown := range w.root.Shown {
-		if shown.P == ref.P {
-			return true
-		}
-	}
-	return false
+	return named(w.root.Shown, ref.P)
 }
 
 // body joins the texts of the lists that changed, in their order, a blank line between, as far as one message holds them.

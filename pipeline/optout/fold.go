@@ -78,8 +78,7 @@ func (w *word) fold(ref Ref) error {
 }
 
 // link ties the identifier to the others that the command shows.
-func (w *word) link(p *Person, ref Ref) (fresh map[chat.Pseudonym]bool, changed bool) {
-	fresh = map[chat.Pseudonym]bool{}
+func (w *word) link(p *Person, ref Ref) (fresh []chat.Pseudonym, changed bool) {
 	for _, other := range w.linked {
 		if other.P == ref.P {
 			continue
@@ -87,7 +86,7 @@ func (w *word) link(p *Person, ref Ref) (fresh map[chat.Pseudonym]bool, changed 
 		isNew, differs := p.link(Link{P: other.P, Shard: w.turn.Shards.Of(other.P), Since: w.linkedAt, By: w.linkedBy})
 		changed = changed || differs
 		if isNew {
-			fresh[other.P] = true
+			fresh = append(fresh, other.P)
 		}
 	}
 	return fresh, changed

@@ -1,9 +1,7 @@
 package optout
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/shard"
@@ -22,12 +20,13 @@ func (l Tie) Records(n chat.Shards, id, account string, made int64) ([]*stream.R
 	return records(n, CommandLink, id, account, made, l, l.Who)
 }
 
-func readTie(c shard.Command) (tie Tie, err error) {
-	if err := json.Unmarshal(c.Body, &tie); err != nil {
-		return tie, fmt.Errorf("read %s: %w", c.Kind, err)
+func readTie(c shard.Command) (*Tie, error) {
+	tie, err := shard.Body[Tie](c)
+	if err != nil {
+		return nil, err
 	}
 	if tie.At <= 0 {
-		return tie, errors.New("a tie without a time")
+		return nil, errors.New("a tie without a time")
 	}
 	return tie, checkRefs(tie.Who)
 }

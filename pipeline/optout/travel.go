@@ -28,12 +28,13 @@ type Travel struct {
 // marksPerTravel keeps a travel far below the largest command.
 const marksPerTravel = 200
 
-func readTravel(c shard.Command) (travel Travel, err error) {
-	if err := json.Unmarshal(c.Body, &travel); err != nil {
-		return travel, fmt.Errorf("read %s: %w", c.Kind, err)
+func readTravel(c shard.Command) (*Travel, error) {
+	travel, err := shard.Body[Travel](c)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkRefs([]Ref{travel.To}); err != nil {
-		return travel, err
+		return nil, err
 	}
 	return travel, checkMarks(travel.Marks)
 }
@@ -56,15 +57,18 @@ func applyTravel(t *shard.Turn, c shard.Command) error {
 }
 
 // travel sends opt-outs along the links: what grew to everyone linked, and all there is along a new link.
-func (w *word) travel(from Ref, p *Person, grown []Mark, fresh map[chat.Pseudonym]bool) error {
+func (w *word) travel(from Ref, p *Person, grown []Mark, fresh []chat.Pseudonym) error {
 	root := w.root
 	if !w.out {
 		root.Confirm = nil // an opt-in's words don't answer an opt-out that its link brings along
 	}
+	if len(p.Links) == 0 {
+		return nil
+	}
 	path := append(slices.Clone(w.path), from.P)
 	for _, link := range p.Links {
 		marks := grown
-		if fresh[link.P] {
+		if slices.Contains(fresh, link.P) {
 			marks = p.stops()
 		} else if slices.Contains(w.path, link.P) {
 			continue

@@ -16,10 +16,9 @@ type batch struct {
 	taken   int               // commands
 	made    []stamp           // of those that were folded
 	dead    []string          // why the others were not
-	old     map[string][]byte // states as loaded
-	states  map[string][]byte // and as decided
+	states  map[string][]byte // as loaded, and then as decided
 	decided map[string]bool
-	order   []string         // keys that were decided, in order of their first change
+	changes []Change         // of what was decided, in the order of first changes; New is set by decision
 	rows    []*stream.Record // of the ledger
 	effects []*stream.Record // of other topics
 	size    int              // bytes of new state and of the ledger
@@ -69,9 +68,10 @@ func (o *Owner) fold(ctx context.Context, records []stream.Record) (*batch, erro
 
 // read understands a record as a command and says which states it needs, or why it can't be understood.
 func (o *Owner) read(r stream.Record) (c Command, keys []string, reason string, err error) {
-	if json.Unmarshal(r.Value, &c) != nil {
+	if c, err = readCommand(r.Value); err != nil {
 		return c, nil, "not_a_command", nil
 	}
+	c.read = &memo{}
 	if c.V > stream.Version {
 		return c, nil, "", fmt.Errorf("command of version %d: %w", c.V, stream.ErrVersion)
 	}
@@ -93,7 +93,7 @@ func (o *Owner) read(r stream.Record) (c Command, keys []string, reason string, 
 func (o *Owner) load(ctx context.Context, b *batch, keys []string) error {
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	b.old, b.states = make(map[string][]byte, len(keys)), make(map[string][]byte, len(keys))
+	b.states = make(map[string][]byte, len(keys)+1)
 	if len(keys) == 0 {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (o *Owner) load(ctx context.Context, b *batch, keys []string) error {
 		return err
 	}
 	for i, key := range keys {
-		b.old[key], b.states[key] = loaded[i], loaded[i]
+		b.states[key] = loaded[i]
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func (b *batch) take(t *Turn) {
 		state := t.changed[key]
 		if !b.decided[key] {
 			b.decided[key] = true
-			b.order = append(b.order, key)
+			b.changes = append(b.changes, Change{Key: key, Old: b.states[key]})
 		}
 		b.states[key] = state
 	}
@@ -150,11 +150,13 @@ func (b *batch) decision(shard int, cursor Cursor) ([]*stream.Record, []Change, 
 		return nil, nil, fmt.Errorf("cursor: %w", err)
 	}
 	b.states[CursorKey] = place
-	keys := slices.Concat(b.order, []string{CursorKey})
-	records, changes := make([]*stream.Record, 0, len(keys)), make([]Change, 0, len(keys))
-	for _, key := range keys {
-		records = append(records, &stream.Record{Topic: stream.State, Partition: shard, Key: []byte(key), Value: b.states[key]})
-		changes = append(changes, Change{Key: key, Old: b.old[key], New: b.states[key]})
+	changes := append(b.changes, Change{Key: CursorKey})
+	records, all := make([]*stream.Record, len(changes)), make([]stream.Record, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		c.New = b.states[c.Key]
+		all[i] = stream.Record{Topic: stream.State, Partition: shard, Key: []byte(c.Key), Value: c.New}
+		records[i] = &all[i]
 	}
 	return records, changes, nil
 }

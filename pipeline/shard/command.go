@@ -18,6 +18,31 @@ type Command struct {
 	Account string          `json:"account,omitempty"`
 	Made    int64           `json:"made"` // ms since 1970 at which it was made; the only clock a fold has
 	Body    json.RawMessage `json:"body"`
+
+	read *memo // of the body
+}
+
+// memo keeps what a body was read as, so that Keys and Apply read it once.
+type memo struct {
+	as  any
+	err error
+}
+
+// Body gives a command's body as what its kind says it is. It is read only once where an Owner folds, so that nobody may
+// write into it.
+func Body[T any](c Command) (*T, error) {
+	if c.read == nil {
+		c.read = &memo{}
+	}
+	body, again := c.read.as.(*T)
+	if !again {
+		body = new(T)
+		c.read.as, c.read.err = body, json.Unmarshal(c.Body, body)
+	}
+	if c.read.err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.Kind, c.read.err)
+	}
+	return body, nil
 }
 
 // MaxCommand is the largest command, in bytes; a larger one is refused where it is made.

@@ -1,9 +1,7 @@
 package shard
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -24,9 +22,9 @@ func ForgetRules() Rules {
 }
 
 func forgetKeys(_ Place, c Command) ([]string, error) {
-	var f Forget
-	if err := json.Unmarshal(c.Body, &f); err != nil {
-		return nil, fmt.Errorf("read %s: %w", c.Kind, err)
+	f, err := Body[Forget](c)
+	if err != nil {
+		return nil, err
 	}
 	if len(f.Commands) == 0 {
 		return nil, errors.New("nothing to forget")

@@ -23,7 +23,7 @@ type Turn struct {
 // NewTurn makes a turn over loaded states. ledger says at which offset of the ledger the row with this cause stands or
 // will stand.
 func NewTurn(p Place, states map[string][]byte, ledger func(cause string) int64) *Turn {
-	return &Turn{Place: p, states: states, changed: map[string][]byte{}, ledger: ledger}
+	return &Turn{Place: p, states: states, ledger: ledger}
 }
 
 // Get reads a state into a value; false where there is none.
@@ -57,6 +57,9 @@ func (t *Turn) Put(key string, state any) error {
 func (t *Turn) Delete(key string) { t.change(key, nil) }
 
 func (t *Turn) change(key string, state []byte) {
+	if t.changed == nil {
+		t.changed = map[string][]byte{}
+	}
 	if _, again := t.changed[key]; !again {
 		t.order = append(t.order, key)
 	}
@@ -65,7 +68,9 @@ func (t *Turn) change(key string, state []byte) {
 
 // ID derives the id of the nth thing this command causes: "<shard>.<offset>.<n>", the same in every repeat.
 func (t *Turn) ID(n int) string {
-	return fmt.Sprintf("%d.%d.%d", t.Shard, t.Offset, n)
+	id := strconv.AppendInt(make([]byte, 0, 24), int64(t.Shard), 10)
+	id = strconv.AppendInt(append(id, '.'), t.Offset, 10)
+	return string(strconv.AppendInt(append(id, '.'), int64(n), 10))
 }
 
 // Row says one row of the ledger and gives the offset at which it stands. A row is written once, also after a crash.

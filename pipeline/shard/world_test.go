@@ -17,7 +17,7 @@ import (
 // world is all that the owner of one shard stands on, in memory and in simulated time: logs of which only the last to claim
 // may append, and a view. Tests change how its parts answer.
 type world struct {
-	t *testing.T
+	t testing.TB
 
 	mu     sync.Mutex
 	logs   map[stream.Topic][]stream.Record
@@ -32,7 +32,7 @@ type world struct {
 	refuse func(records []*stream.Record) error // to publish
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, logs: map[stream.Topic][]stream.Record{}, states: map[string][]byte{}, every: 250 * time.Millisecond}
 	w.put(&stream.Record{Topic: stream.State, Key: []byte(shard.InstallationKey), Value: []byte(`{"v":1}`)})
 	return w
@@ -248,6 +248,19 @@ func (w *world) left() time.Duration {
 // token gives a position as the view keeps it.
 func token(p shard.Position) shard.Position {
 	return shard.Position{Token: fmt.Sprint(p.Generation, p.Next, p.Whole), Generation: p.Generation, Next: p.Next, Whole: p.Whole}
+}
+
+// cursor gives where the owner has come to.
+func (w *world) cursor(t testing.TB) (c shard.Cursor) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if state := w.states[shard.CursorKey]; state != nil {
+		if err := json.Unmarshal(state, &c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
 }
 
 // claims counts the claim records of a log.
