@@ -135,3 +135,21 @@ func brokenOff(err error) error {
 	}
 	return fault.Wrap(err, fault.Invalid, "broken_off", "The body broke off.")
 }
+
+// drained says that nothing of a body is left to be read. What is as small as fasthttp reads ahead is here, and is taken away:
+// else everybody who is told to come back would have to connect anew.
+func drained(rc *fasthttp.RequestCtx) bool {
+	stream, length := rc.RequestBodyStream(), rc.Request.Header.ContentLength()
+	if stream == nil || length == 0 {
+		return true
+	}
+	if length < 0 || length > 8<<10 {
+		return false
+	}
+	for {
+		var piece [512]byte
+		if _, err := stream.Read(piece[:]); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
+}

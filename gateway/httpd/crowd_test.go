@@ -196,6 +196,37 @@ func TestHealthIsToldWhileTooManyRequestsRun(t *testing.T) {
 	answer(t, fromFirst)
 }
 
+// TestWhoIsToldToComeBackStaysConnected: past capacity, nobody needs a connection anew for each try.
+func TestWhoIsToldToComeBackStaysConnected(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	r := start(t, httpd.Options{Requests: 1, Handler: func(ctx context.Context, rc *fasthttp.RequestCtx) {
+		if rc.IsGet() {
+			close(entered)
+			<-leave
+			return
+		}
+		hello(ctx, rc)
+	}})
+	first, fromFirst := r.dial(t)
+	write(t, first, get)
+	<-entered
+	c, from := r.dial(t)
+	post := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+	for range 3 {
+		write(t, c, post)
+		if resp, _ := answer(t, from); resp.StatusCode != 503 || resp.Close {
+			t.Fatalf("%s, close %v", resp.Status, resp.Close)
+		}
+	}
+	close(leave)
+	answer(t, fromFirst)
+	within(t, "it is answered", func() bool {
+		write(t, c, post)
+		resp, body := answer(t, from)
+		return resp.StatusCode == 200 && body == "POST hello"
+	})
+}
+
 // TestAParkedConnectionGoesOn lets a connection rest for longer than fasthttp keeps buffers for it, again and again.
 func TestAParkedConnectionGoesOn(t *testing.T) {
 	r := start(t, httpd.Options{Handler: hello, Park: 8 * time.Millisecond})

@@ -40,7 +40,7 @@ type Options struct {
 	Idle        time.Duration // between requests of a connection: 60 s
 	Park        time.Duration // after which a connection between requests gives its memory back: 5 s
 	Drain       time.Duration // for requests in flight when the server stops: 10 s
-	Requests    int           // that run at once, their bodies read; the others are told 503 with Retry-After: 1,024
+	Requests    int           // that run at once, their bodies read; the others are told 503 with Retry-After: 2,048
 	Connections int           // at once, at most as many as the process may open files for; see makeRoom: 16,384
 	Log         zerolog.Logger
 }
@@ -66,7 +66,7 @@ func Listen(o Options) (*Server, error) {
 	o.Idle = cmp.Or(o.Idle, time.Minute)
 	o.Park = cmp.Or(o.Park, 5*time.Second)
 	o.Drain = cmp.Or(o.Drain, 10*time.Second)
-	o.Requests = cmp.Or(o.Requests, 1024)
+	o.Requests = cmp.Or(o.Requests, 2048)
 	o.Connections = connections(cmp.Or(o.Connections, 16_384), o.Key, o.Log)
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Listen)
 	if err != nil {

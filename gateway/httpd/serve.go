@@ -26,7 +26,7 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	} else {
 		Busy(rc)
 	}
-	if !c.whole && rc.RequestBodyStream() != nil && rc.Request.Header.ContentLength() != 0 {
+	if !c.whole && !drained(rc) {
 		closeUnread(rc)
 	}
 	if rc.Response.IsBodyStream() || len(rc.Response.Body()) > 0 {
