@@ -27,16 +27,17 @@ type crowd struct {
 	kinds  []string
 }
 
-// mix says how often each kind of saying comes.
+// mix says how often each kind of saying comes. Garbage is rare: over 1 % of letters that hold messages would hold back all
+// broadcasts, as it should.
 func mix() []string {
 	var kinds []string
 	for _, k := range []struct {
 		kind  string
 		share int
 	}{
-		{"text", 40}, {"stop", 9}, {"stop button", 2}, {"stop reply", 1}, {"stop caption", 1}, {"stop standby", 1}, {"start", 6},
-		{"stop in a group", 1}, {"stop forwarded", 1}, {"reaction", 2}, {"switch off", 1}, {"switch on", 1}, {"receipt", 20},
-		{"moved", 1}, {"garbage", 1},
+		{"text", 160}, {"stop", 36}, {"stop button", 8}, {"stop reply", 4}, {"stop caption", 4}, {"stop standby", 4}, {"start", 24},
+		{"stop in a group", 4}, {"stop forwarded", 4}, {"reaction", 8}, {"switch off", 4}, {"switch on", 4}, {"receipt", 80},
+		{"moved", 4}, {"garbage", 1},
 	} {
 		kinds = append(kinds, slices.Repeat([]string{k.kind}, k.share)...)
 	}
