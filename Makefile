@@ -9,7 +9,7 @@ race = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >
 # Go stamps the version from git, where git has one to tell.
 vcs = $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench torture fuzz clean
+.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench benchstat benchsave torture fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,7 +43,7 @@ lint: $(LINT) ## run the pinned golangci-lint, installed by Go into .tools
 	$(LINT) run
 
 docs:
-	go test -count=1 -run '^TestDocs' ./configs ./cmd/app
+	go test -count=1 -run '^TestDocs' ./configs ./gateway/metrics ./cmd/app
 
 $(LINT):
 	GOBIN=$(CURDIR)/.tools/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
@@ -52,8 +52,23 @@ $(LINT):
 fmt: ## format all Go files
 	gofmt -w .
 
-bench: ## run the benchmarks beside the code
-	go test -run '^$$' -bench . -benchmem ./...
+# BENCH_ROUNDS=5, BENCH_SECONDS=2 a sample, BENCH_ONLY=optgate,express-kafkajs; go run ./bench/compare -help tells more.
+bench: ## measure Optgate beside others, about a quarter of an hour; results in bench/results and README
+	go run ./bench/compare $(if $(BENCH_ROUNDS),-rounds $(BENCH_ROUNDS)) $(if $(BENCH_SECONDS),-seconds $(BENCH_SECONDS)) $(if $(BENCH_ONLY),-only $(BENCH_ONLY))
+
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+HOT       := ./gateway/httpd ./gateway/ingress ./gateway/meta ./gateway/bus ./gateway/store ./gateway/metrics ./pipeline/... ./bench/load/...
+go_bench   = go test -run '^$$' -bench . -benchmem -benchtime 200ms -count 6 -p 1 $(HOT)
+
+benchstat: ## run the benchmarks beside the hot functions, and compare them with the last committed results
+	@mkdir -p bin
+	$(go_bench) > bin/go-bench.txt || { cat bin/go-bench.txt; exit 1; }
+	go run $(BENCHSTAT) bench/results/go-bench.txt bin/go-bench.txt
+
+benchsave: ## the same, and keep the results for the next comparison
+	@mkdir -p bin bench/results
+	$(go_bench) > bin/go-bench.txt || { cat bin/go-bench.txt; exit 1; }
+	grep -v 'no test files' bin/go-bench.txt > bench/results/go-bench.txt
 
 TORTURE_FOR   := 2m
 TORTURE_FLAGS :=
