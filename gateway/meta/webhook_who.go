@@ -73,34 +73,62 @@ func add(list []shown, s shown) []shown {
 	return append(list, s)
 }
 
-func (w *who) all() []shown { return slices.Concat(w.phones, w.users, w.parents) }
+func (w *who) empty() bool { return len(w.phones)+len(w.users)+len(w.parents) == 0 }
 
-func (w *who) empty() bool { return len(w.all()) == 0 }
+// all goes over the identifiers in order.
+func (w *who) all(yield func(shown) bool) {
+	for _, list := range [...][]shown{w.phones, w.users, w.parents} {
+		for _, s := range list {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
 
 // list gives the identifiers in order, and the first as it was shown.
 func (w *who) list() (ids []chat.Identifier, given string) {
-	for _, s := range w.all() {
-		ids = append(ids, s.id)
+	if w.empty() {
+		return nil, ""
 	}
-	if len(ids) > 0 {
-		given = w.all()[0].given
+	ids = make([]chat.Identifier, 0, len(w.phones)+len(w.users)+len(w.parents))
+	for s := range w.all {
+		if len(ids) == 0 {
+			given = s.given
+		}
+		ids = append(ids, s.id)
 	}
 	return ids, given
 }
 
 func (w *who) has(id chat.Identifier) bool {
-	return slices.ContainsFunc(w.all(), func(s shown) bool { return s.id == id })
+	for s := range w.all {
+		if s.id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // without gives the identifiers in order except those that another person has too.
 func (w *who) without(other *who) []chat.Identifier {
 	var ids []chat.Identifier
-	for _, s := range w.all() {
+	for s := range w.all {
 		if !other.has(s.id) {
 			ids = append(ids, s.id)
 		}
 	}
 	return ids
+}
+
+// meets says whether the other has any of the identifiers.
+func (w *who) meets(other *who) bool {
+	for s := range w.all {
+		if other.has(s.id) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *who) add(other *who) {
@@ -127,8 +155,7 @@ func (w *who) complete(contacts [][]byte) {
 		}
 		person.user(c.text("user_id"))
 		person.parent(c.text("parent_user_id"))
-		same := slices.ContainsFunc(person.all(), func(s shown) bool { return w.has(s.id) })
-		if same || w.empty() && len(contacts) == 1 {
+		if person.meets(w) || w.empty() && len(contacts) == 1 {
 			w.add(&person)
 		}
 	}
