@@ -101,7 +101,7 @@ await() {
 	pid=$(cat "$1/pid")
 	port=$(sed -n 's/^listeners=CLIENTS:[^,]*:\([0-9]*\),.*/\1/p' "$1/server.properties")
 	address=$(sed -n 's/^advertised.listeners=CLIENTS:..\([^,]*\),.*/\1/p' "$1/server.properties")
-	for _ in $(seq 300); do
+	for _ in $(seq 600); do
 		listens "$port" && { echo "$pid $address"; return; }
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
