@@ -76,13 +76,13 @@ func members(value []byte) object {
 	if i >= len(value) || value[i] != '{' {
 		return nil
 	}
-	found := object{}
+	found := make(object, 0, 4)
 	for i = space(value, i+1); i < len(value) && value[i] == '"'; {
 		end := skip(value, i)
 		name := value[i:end]
 		begin := space(value, space(value, end)+1)
 		end = skip(value, begin)
-		found = append(found, member{key: unquote(name), name: name, value: value[begin:end]})
+		found = append(found, member{key: nameOf(name), name: name, value: value[begin:end]})
 		if i = space(value, end); i < len(value) && value[i] == ',' {
 			i = space(value, i+1)
 		}

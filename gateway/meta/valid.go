@@ -1,6 +1,10 @@
 package meta
 
-import "strings"
+import (
+	"encoding/binary"
+	"math/bits"
+	"strings"
+)
 
 // valid says whether text is one JSON value, as RFC 8259 has it; bytes that are no UTF-8 are let through in strings.
 func valid(text []byte) bool {
@@ -98,13 +102,16 @@ func memberName(text []byte, i int, found *marks) int {
 
 // stringEnd passes the string that begins at i; the end is -1 where it is no string.
 func stringEnd(text []byte, i int) (end int, found marks) {
-	for i++; i < len(text); i++ {
+	for i++; ; {
+		if i = plainEnd(text, i); i >= len(text) {
+			return -1, found
+		}
 		switch c := text[i]; {
 		case c == '"':
 			return i + 1, found
 		case c < ' ':
 			found |= bare
-		case c != '\\':
+			i++
 		case i+1 >= len(text):
 			return -1, found
 		case text[i+1] == 'u':
@@ -112,15 +119,33 @@ func stringEnd(text []byte, i int) (end int, found marks) {
 				return -1, found
 			}
 			found |= escaped
-			i += 5
+			i += 6
 		case strings.IndexByte(`"\/bfnrt`, text[i+1]) < 0:
 			return -1, found
 		default:
 			found |= escaped
-			i++
+			i += 2
 		}
 	}
-	return -1, found
+}
+
+// plainEnd passes what is neither a quote nor a backslash nor a control character, eight bytes at a time: most of a webhook
+// stands in strings, and byte by byte they are half of the time of Split (BenchmarkSplit).
+func plainEnd(text []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(text); i += 8 {
+		x := binary.LittleEndian.Uint64(text[i:])
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		// Each term has a high bit where its byte is 0, or below ' '; above the first such bit it may err.
+		special := ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-ones*' ')&^x) & highs
+		if special != 0 {
+			return i + bits.TrailingZeros64(special)/8
+		}
+	}
+	for i < len(text) && text[i] >= ' ' && text[i] != '"' && text[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 func hexDigits(text []byte) bool {

@@ -47,21 +47,35 @@ func AppendItems(items []Item, body []byte) ([]Item, error) {
 	if err != nil {
 		return items, err
 	}
-	var before *place
-	for i, f := range all {
-		item := Item{Key: f.key(), Field: f.field(), Kind: f.kind(), Value: body}
+	for i := range all {
+		f := &all[i]
+		o := members(f.item)
+		items = append(items, Item{Key: f.key(o), Field: f.field(), Kind: f.kind(), Value: body})
 		if len(all) > 1 {
-			if f.place != before {
-				before = f.place
-				before.frame()
-				before.index(all[i:])
-			}
-			newEntry := i == 0 || !sameEntry(all[i-1], f)
-			item.Value = f.render(newEntry, newEntry || all[i-1].place != f.place)
+			f.shown = shownIn(o)
 		}
-		items = append(items, item)
+	}
+	if len(all) > 1 {
+		envelopes(items[len(items)-len(all):], all)
 	}
 	return items, nil
+}
+
+// envelopes gives each of several items the envelope around it.
+func envelopes(items []Item, all []found) {
+	var w writer
+	var before *place
+	for i, f := range all {
+		if f.place != before {
+			before = f.place
+			before.frame()
+			before.index(all[i:])
+		}
+		newEntry := i == 0 || !sameEntry(all[i-1], f)
+		w.Reset()
+		f.render(&w, newEntry, newEntry || all[i-1].place != f.place)
+		items[i].Value = bytes.Clone(w.Bytes())
+	}
 }
 
 func sameEntry(a, b found) bool {
@@ -88,8 +102,8 @@ func (f found) field() string {
 	return f.list
 }
 
-func (f found) key() []byte {
-	o := members(f.item)
+// key gives an identifier that the item's members show.
+func (f found) key(o object) []byte {
 	person := "sender"
 	if isTrue(o.object("message").get("is_echo")) {
 		person = "recipient"
@@ -150,7 +164,7 @@ func (p *place) index(items []found) {
 		if f.place != p {
 			break
 		}
-		for _, id := range shownIn(members(f.item)) {
+		for _, id := range f.shown {
 			wanted[id] = true
 		}
 	}
@@ -174,7 +188,7 @@ func (p *place) index(items []found) {
 func (f found) belonging() [][]byte {
 	var numbers []int
 	shows := false
-	for _, id := range shownIn(members(f.item)) {
+	for _, id := range f.shown {
 		numbers, shows = append(numbers, f.people[id]...), true
 	}
 	if !shows {
@@ -195,86 +209,4 @@ func (f found) belonging() [][]byte {
 		contacts = append(contacts, f.contacts[n])
 	}
 	return contacts
-}
-
-// render writes the envelope with this one item; the first of an entry and the first of a change carry everything around
-// them, however much.
-func (f found) render(newEntry, newChange bool) []byte {
-	var w writer
-	w.open()
-	w.name("object", f.object)
-	w.array("entry")
-	if f.list == "" {
-		w.raw(f.item)
-		return w.closed("]}")
-	}
-	w.open()
-	w.members(f.around.entry.pick(newEntry))
-	w.array(f.list)
-	if f.array == "" {
-		w.raw(f.item)
-		return w.closed("]}]}")
-	}
-	w.open()
-	w.members(f.around.change.pick(newChange))
-	w.object("value")
-	w.members(f.around.value.pick(newChange))
-	if contacts := f.belonging(); len(contacts) > 0 {
-		w.array("contacts")
-		w.raw(bytes.Join(contacts, []byte(",")))
-		w.raw([]byte("]"))
-	}
-	if f.standby == nil {
-		w.array(f.array)
-		w.raw(f.item)
-		return w.closed("]}}]}]}")
-	}
-	w.object("standby")
-	w.members(f.around.standby.pick(newChange))
-	w.array(f.array)
-	w.raw(f.item)
-	return w.closed("]}}}]}]}")
-}
-
-// writer writes JSON by pieces.
-type writer struct {
-	bytes.Buffer
-	fresh bool // an object was opened and has no member yet
-}
-
-func (w *writer) raw(text []byte) { w.Write(text) }
-
-func (w *writer) open() {
-	w.WriteByte('{')
-	w.fresh = true
-}
-
-func (w *writer) member(name, value []byte) {
-	if !w.fresh {
-		w.WriteByte(',')
-	}
-	w.fresh = false
-	w.Write(name)
-	w.WriteByte(':')
-	w.Write(value)
-}
-
-func (w *writer) name(name string, value []byte) { w.member([]byte(`"`+name+`"`), value) }
-
-func (w *writer) array(name string) { w.name(name, []byte("[")) }
-
-func (w *writer) object(name string) {
-	w.name(name, []byte("{"))
-	w.fresh = true
-}
-
-func (w *writer) members(o object) {
-	for _, m := range o {
-		w.member(m.name, m.value)
-	}
-}
-
-func (w *writer) closed(end string) []byte {
-	w.WriteString(end)
-	return w.Bytes()
 }

@@ -1,6 +1,7 @@
 package meta_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -261,13 +262,19 @@ func FuzzSplit(f *testing.F) {
 }
 
 func BenchmarkSplit(b *testing.B) {
-	for _, name := range []string{"text", "batch_100_messages"} {
-		body := read(b, "testdata/payloads/"+name+".json")
+	for _, name := range []string{"text", "batch_100_messages", "messenger_text"} {
+		var wire bytes.Buffer
+		if err := json.Compact(&wire, read(b, "testdata/payloads/"+name+".json")); err != nil {
+			b.Fatal(err)
+		}
+		body := wire.Bytes()
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
+			var items []meta.Item
 			for b.Loop() {
-				if _, err := meta.Split(body); err != nil {
+				var err error
+				if items, err = meta.AppendItems(items[:0], body); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -66,6 +66,7 @@ type found struct {
 	array   string // of the value, as messages; "" for an element of the entry's list, or of entry itself
 	standby object // that the array stands in; nil where it stands in the value itself
 	item    []byte
+	shown   []string // the identifiers it shows, where it has neighbours
 }
 
 // walk finds the items of an envelope, in their order. Every element of a known array is one, whatever its type; a change
