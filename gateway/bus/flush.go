@@ -62,14 +62,19 @@ func (b *Bus) commit(to *leader, lanes []*lane) {
 	for len(lanes) > 0 {
 		fine := b.deliver(lanes)
 		lanes = lanes[:0]
-		if leaders, s, err := b.footing(); fine && err == nil && b.ctx.Err() == nil {
-			lost := false
-			q.mu.Lock()
-			lanes, _, lost = q.loads(lanes, leaders, s, func(l *leader) bool { return l == to })
-			q.mu.Unlock()
-			if lost {
-				q.nudge()
-			}
+		if !fine || b.ctx.Err() != nil {
+			break
+		}
+		leaders, s, err := b.footing()
+		if err != nil {
+			break
+		}
+		lost := false
+		q.mu.Lock()
+		lanes, _, lost = q.loads(lanes, leaders, s, func(l *leader) bool { return l == to })
+		q.mu.Unlock()
+		if lost {
+			q.nudge()
 		}
 	}
 	q.mu.Lock()
