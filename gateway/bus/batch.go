@@ -63,9 +63,7 @@ func seal(b []byte, s session, sequence int32, millis int64, count int) {
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// body encodes what a record carries, apart from its place in a batch: key, value and headers.
-func body(r *stream.Record) []byte { return appendBody(make([]byte, 0, bodySize(r)), r) }
-
+// appendBody encodes what a record carries, apart from its place in a batch: key, value and headers.
 func appendBody(b []byte, r *stream.Record) []byte {
 	b = appendBytes(b, r.Key)
 	b = appendBytes(b, r.Value)
@@ -107,19 +105,16 @@ func bytesSize(value []byte) int {
 func varintSize(n int) int { return (bits.Len64(uint64(n)<<1|1) + 6) / 7 }
 
 // batch encodes a whole batch.
-func batch(s session, sequence int32, millis int64, bodies [][]byte) []byte {
+func batch(s session, sequence int32, millis int64, records []*stream.Record) []byte {
 	size := beginning
-	for _, body := range bodies {
-		size += recordOverhead + len(body)
+	for _, r := range records {
+		size += recordOverhead + bodySize(r)
 	}
 	b := begin(make([]byte, 0, size))
-	for i, body := range bodies {
-		b = binary.AppendVarint(b, int64(2+varintSize(i)+len(body)))
-		b = append(b, 0, 0)
-		b = binary.AppendVarint(b, int64(i))
-		b = append(b, body...)
+	for i, r := range records {
+		b = add(b, i, r)
 	}
-	seal(b, s, sequence, millis, len(bodies))
+	seal(b, s, sequence, millis, len(records))
 	return b
 }
 

@@ -32,7 +32,7 @@ func FuzzBatchesComeBackAsTheyWent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value []byte, name, text string, count int, id int64, epoch int16, sequence int32) {
 		count = 1 + (count%40+40)%40
 		want := make([]stream.Record, count)
-		bodies := make([][]byte, count)
+		records := make([]*stream.Record, count)
 		for i := range want {
 			want[i] = stream.Record{Topic: stream.Events, Partition: 3, Offset: int64(i), Key: key, Value: value}
 			switch i % 3 {
@@ -41,9 +41,9 @@ func FuzzBatchesComeBackAsTheyWent(f *testing.F) {
 			case 2:
 				want[i].Value = nil
 			}
-			bodies[i] = body(&want[i])
+			records[i] = &want[i]
 		}
-		p := decoded(t, batch(session{id, epoch}, sequence, 1_700_000_000_000, bodies), 0)
+		p := decoded(t, batch(session{id, epoch}, sequence, 1_700_000_000_000, records), 0)
 		for i := range p.records {
 			if p.records[i].Time.UnixMilli() != 1_700_000_000_000 {
 				t.Fatalf("time %v", p.records[i].Time)
@@ -60,8 +60,7 @@ func FuzzBatchesComeBackAsTheyWent(f *testing.F) {
 }
 
 func TestAFetchTellsHowFarItWent(t *testing.T) {
-	bodies := [][]byte{body(&stream.Record{}), body(&stream.Record{}), body(&stream.Record{})}
-	full := batch(session{}, 0, 1, bodies)
+	full := batch(session{}, 0, 1, []*stream.Record{{}, {}, {}})
 	if p := decoded(t, full, 2); len(p.records) != 1 || p.next != 3 {
 		t.Errorf("from inside a batch: %d records, next %d", len(p.records), p.next)
 	}

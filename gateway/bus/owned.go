@@ -60,11 +60,7 @@ func (o *Owned) append(ctx context.Context, at place, records []*stream.Record) 
 	if len(records) == 0 {
 		return 0, fmt.Errorf("append to %s/%d: no records", at.topic, at.partition)
 	}
-	bodies := make([][]byte, len(records))
-	for i, r := range records {
-		bodies[i] = body(r)
-	}
-	encoded := batch(o.session, o.sequences[at], time.Now().UnixMilli(), bodies)
+	encoded := batch(o.session, o.sequences[at], time.Now().UnixMilli(), records)
 	if most := o.b.topics[at.topic].maxBytes; len(encoded) > most {
 		return 0, fmt.Errorf("append to %s/%d: %d bytes, at most %d", at.topic, at.partition, len(encoded), most)
 	}
