@@ -90,7 +90,9 @@ func Listen(o Options) (*Server, error) {
 		Concurrency:        2 * o.Connections, // the listener refuses first; those hung up on may still be on their way out
 		MaxRequestBodySize: 1 << 30,           // ReadBody limits each body
 		StreamRequestBody:  true,
-		CloseOnShutdown:    true,
+
+		MaxIdleWorkerDuration: 2 * time.Second, // of a goroutine whose connection is parked
+		CloseOnShutdown:       true,
 
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
