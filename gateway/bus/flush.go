@@ -69,10 +69,10 @@ func (b *Bus) commit(to *leader, lanes []*lane) {
 		if err != nil {
 			break
 		}
-		lost := false
 		q.mu.Lock()
-		lanes, _, lost = q.loads(lanes, leaders, s, func(l *leader) bool { return l == to })
+		more, _, lost := q.loads(lanes, leaders, s, func(l *leader) bool { return l == to })
 		q.mu.Unlock()
+		lanes = more
 		if lost {
 			q.nudge()
 		}

@@ -23,7 +23,7 @@ func (i *Ingress) within(parent context.Context) context.Context {
 		return d.ctx
 	}
 	d := &deadline{parent: parent, until: now.Add(i.Keep / 50)}
-	d.ctx, d.end = context.WithTimeout(parent, i.Keep) // it ends by itself, when nobody needs it any more
+	d.ctx, d.end = context.WithTimeout(parent, i.Keep) //nolint:gosec // it ends by itself, when nobody needs it any more
 	i.deadline.Store(d)
 	return d.ctx
 }

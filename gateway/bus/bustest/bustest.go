@@ -32,6 +32,7 @@ func Run(t *testing.T, brokers []string) {
 		{"LostAnswersMakeNoRepeats", lostAnswersMakeNoRepeats},
 		{"KafkaAwayIsToldInTime", kafkaAwayIsToldInTime},
 		{"TooMuchQueuedIsRefused", tooMuchQueuedIsRefused},
+		{"MemoryIsTheCallers", memoryIsTheCallers},
 		{"ForgottenProducersGoOn", forgottenProducersGoOn},
 		{"OlderOwnersAreRefused", olderOwnersAreRefused},
 		{"ManyOwnersOneLog", manyOwnersOneLog},

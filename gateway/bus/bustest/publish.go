@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -205,6 +207,53 @@ func tooMuchQueuedIsRefused(h *harness) {
 	wg.Wait()
 	w.mend()
 	h.must(b.Publish(h.ctx, &stream.Record{Topic: stream.Dead, Value: []byte("room again")}))
+}
+
+// memoryIsTheCallers: once Publish has returned, whatever it returned, its caller may write over keys and values. Answers get
+// lost meanwhile, and many callers give up.
+func memoryIsTheCallers(h *harness) {
+	w := &wire{}
+	b := h.ready(w.apply)
+	h.must(b.Publish(h.ctx, &stream.Record{Topic: stream.Events, Value: []byte("first ")}))
+	const writers, calls = 16, 60
+	var wg sync.WaitGroup
+	var kept atomic.Int32
+	for id := range writers {
+		wg.Go(func() {
+			value, key := make([]byte, 0, 4<<10), []byte{0}
+			for n := range calls {
+				if id == 0 && n%10 == 0 {
+					w.loseAnswers.Store(1)
+				}
+				word := fmt.Sprintf("%d-%d ", id, n)
+				value, key[0] = append(value[:0], strings.Repeat(word, 1+n*3)...), byte('a'+id)
+				patient, cancel := context.WithTimeout(h.ctx, time.Duration(1+n%7)*time.Millisecond)
+				if n%3 == 0 {
+					patient = h.ctx
+				}
+				if b.Publish(patient, &stream.Record{Topic: stream.Events, Partition: id % 2, Key: key, Value: value}) == nil {
+					kept.Add(1)
+				}
+				cancel()
+				clear(value)
+				key[0] = 0
+			}
+		})
+	}
+	wg.Wait()
+	found := int32(0)
+	for p := range 2 {
+		for _, r := range h.all(b, stream.Events, p) {
+			word, _, _ := strings.Cut(string(r.Value), " ")
+			if strings.ReplaceAll(string(r.Value), word+" ", "") != "" || word != "first" && !strings.HasPrefix(word, fmt.Sprint(r.Key[0]-'a')+"-") {
+				h.Fatalf("offset %d of partition %d holds %.60q under %q", r.Offset, p, r.Value, r.Key)
+			}
+			found++
+		}
+	}
+	if found < kept.Load()+1 || kept.Load() < writers*calls/3 {
+		h.Errorf("%d records where %d were acknowledged", found, kept.Load()+1)
+	}
 }
 
 // forgottenProducersGoOn: a producer that the broker no longer knows gets a new identity, and nothing is lost.
