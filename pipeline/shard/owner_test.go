@@ -2,6 +2,8 @@ package shard_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -123,6 +125,48 @@ func TestTheCursorIsLoadedLast(t *testing.T) {
 			if loaded != 6001 {
 				t.Fatalf("the cursor was shown when %d of 6001 states were there", loaded)
 			}
+		}
+	})
+}
+
+// A shard of millions of states is loaded in chunks, so that memory doesn't grow with it. States that were changed or deleted
+// later in the log end as they must, whatever chunk that is in, and each change tells what stood there before.
+func TestALogOfAnyLengthIsLoadedInChunks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		want := map[string]string{}
+		for n := range 30_000 {
+			key := fmt.Sprintf("thing/%d", n*7919%10_007)
+			r := &stream.Record{Topic: stream.State, Key: []byte(key), Value: fmt.Append(nil, n)}
+			want[key] = string(r.Value)
+			if n%5 == 0 {
+				r.Value = nil
+				delete(want, key)
+			}
+			w.put(r)
+			if n%1000 == 0 {
+				w.put(&stream.Record{Topic: stream.State, Key: []byte(shard.CursorKey), Value: []byte(`{"v":1}`)})
+			}
+		}
+		w.runs(keep, time.Second)
+		if w.lease.IsZero() {
+			t.Fatal("never owned")
+		}
+		largest := 0
+		for _, keys := range w.chunks {
+			largest = max(largest, len(keys))
+		}
+		if largest > 2001 || len(w.chunks) < 10 {
+			t.Errorf("%d writes, the largest of %d states", len(w.chunks), largest)
+		}
+		got := map[string]string{}
+		for key, state := range w.states {
+			if key != shard.CursorKey {
+				got[key] = string(state)
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%d states, and %d would be right", len(got), len(want))
 		}
 	})
 }

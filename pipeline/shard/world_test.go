@@ -1,6 +1,7 @@
 package shard_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -227,6 +228,9 @@ func (w *world) Apply(_ context.Context, from, to shard.Position, changes []shar
 	var keys []string
 	for _, c := range changes {
 		keys = append(keys, c.Key)
+		if old, there := w.states[c.Key]; c.Key != shard.CursorKey && (there != (c.Old != nil) || !bytes.Equal(old, c.Old)) {
+			w.t.Errorf("%s is told to have been %q, and was %q", c.Key, c.Old, old)
+		}
 		if w.states[c.Key] = c.New; c.New == nil {
 			delete(w.states, c.Key)
 		}
