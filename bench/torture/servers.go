@@ -68,9 +68,19 @@ func isZombie(pid int) bool {
 	return err == nil && bytes.Contains(stat, []byte(") Z "))
 }
 
-// script runs one of the scripts that start servers, and gives the lines it prints: a process id and an address each.
+// scriptWithin is how long a script may take, on a busy machine.
+const scriptWithin = 3 * time.Minute
+
+// script runs one of the scripts that start servers, and gives the lines it prints: a process id and an address each. Once
+// begun it is not interrupted, also not by Ctrl-C: what it had started would be nobody's.
 func script(ctx context.Context, name string, env []string, arguments ...string) (pids []int, addresses []string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scriptWithin)
+	defer cancel()
 	command := exec.CommandContext(ctx, filepath.Join("bench", "real", name), arguments...) //nolint:gosec // ours
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Env = append(os.Environ(), env...)
 	var complaints bytes.Buffer
 	command.Stderr = &complaints
