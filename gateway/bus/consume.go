@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -20,23 +19,27 @@ import (
 const grace = 2 * time.Second
 
 // Consume handles a topic as a member of a group until ctx ends, at least once: records of a partition come in order, in
-// batches, and are committed within their generation after handle has returned nil. handle runs at once for different
-// partitions, never for the same one. Its error is logged, and the same batch comes again, a little later each time; a
+// batches, and are committed within their generation after handle has returned nil: in the background, so that the next
+// batch doesn't wait for it. handle runs at once for different partitions, never for the same one. Its error is logged, and the same batch comes again, a little later each time; a
 // panic is such an error. What can never be handled, handle has to put aside itself. The error is ctx's, or
 // stream.ErrTruncated when the group had committed an offset that the log no longer holds: records were lost unread.
 func (b *Bus) Consume(ctx context.Context, group string, topic stream.Topic, handle func(context.Context, []stream.Record) error) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	err := b.member(ctx, group, []stream.Topic{topic}, func(g *kafka.Generation) {
-		commits := &committer{generation: g, topic: b.name(topic), offsets: map[int]int64{}}
+		commits := newCommitter(g, b.name(topic), b.log)
 		for _, a := range g.Assignments[b.name(topic)] {
 			c := &consumer{b: b, group: group, at: place{topic, a.ID}, from: a.Offset, handle: handle, commits: commits}
+			commits.consumers.Add(1)
 			g.Start(func(alive context.Context) {
+				defer commits.consumers.Done()
 				if err := c.run(ctx, alive); err != nil {
 					fail(err)
 				}
 			})
 		}
+		g.Start(commits.run)
+		g.Start(commits.watch)
 	})
 	return fmt.Errorf("consume %s: %w", topic, err)
 }
@@ -80,7 +83,7 @@ func (c *consumer) run(ctx, alive context.Context) error {
 	}
 }
 
-// settle handles and commits a batch; false if the generation is over.
+// settle handles a batch and has it committed; false if the generation is over.
 func (c *consumer) settle(work, alive context.Context, batch []stream.Record) bool {
 	if len(batch) == 0 {
 		return true
@@ -100,11 +103,7 @@ func (c *consumer) settle(work, alive context.Context, batch []stream.Record) bo
 			return false
 		}
 	}
-	if err := c.commits.commit(c.at.partition, batch[len(batch)-1].Offset+1); err != nil {
-		c.b.log.Info().Err(err).Str("group", c.group).Str("topic", string(c.at.topic)).Int("partition", c.at.partition).
-			Msg("batch handled and not committed; it will come again")
-		return false
-	}
+	c.commits.note(c.at.partition, batch[len(batch)-1].Offset+1)
 	return true
 }
 
@@ -116,38 +115,4 @@ func guarded(ctx context.Context, batch []stream.Record, handle func(context.Con
 		}
 	}()
 	return handle(ctx, batch)
-}
-
-// committer commits for all partitions of a generation: what comes while a commit is on its way goes with the next.
-type committer struct {
-	generation *kafka.Generation
-	topic      string
-
-	mu      sync.Mutex
-	offsets map[int]int64
-	waiting []chan error
-	busy    bool
-}
-
-func (c *committer) commit(partition int, offset int64) error {
-	done := make(chan error, 1)
-	c.mu.Lock()
-	c.offsets[partition] = offset
-	c.waiting = append(c.waiting, done)
-	if !c.busy {
-		c.busy = true
-		for len(c.waiting) > 0 {
-			offsets, waiting := c.offsets, c.waiting
-			c.offsets, c.waiting = map[int]int64{}, nil
-			c.mu.Unlock()
-			err := c.generation.CommitOffsets(map[string]map[int]int64{c.topic: offsets})
-			for _, w := range waiting {
-				w <- err
-			}
-			c.mu.Lock()
-		}
-		c.busy = false
-	}
-	c.mu.Unlock()
-	return <-done
 }

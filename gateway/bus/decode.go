@@ -66,37 +66,60 @@ func decode(at place, set protocol.RecordSet, from int64) (page, error) {
 }
 
 func (p *page) add(at place, r *protocol.Record, from int64) error {
-	key, err := owned(r.Key)
+	key, value, err := owned(r)
 	if err != nil {
-		return fmt.Errorf("%s/%d: key at %d: %w", at.topic, at.partition, r.Offset, err)
-	}
-	value, err := owned(r.Value)
-	if err != nil {
-		return fmt.Errorf("%s/%d: value at %d: %w", at.topic, at.partition, r.Offset, err)
+		return fmt.Errorf("%s/%d: record at %d: %w", at.topic, at.partition, r.Offset, err)
 	}
 	p.next = max(p.next, r.Offset+1)
 	if r.Offset < from {
 		return nil // a fetch gives whole batches
 	}
-	record := stream.Record{Topic: at.topic, Partition: at.partition, Offset: r.Offset, Key: key, Value: value, Time: r.Time}
-	if len(r.Headers) > 0 {
-		record.Headers = make([]stream.Header, len(r.Headers))
-		for i, h := range r.Headers {
-			record.Headers[i] = stream.Header{Key: h.Key, Value: string(h.Value)}
-		}
-	}
-	p.records = append(p.records, record)
+	p.records = append(p.records, stream.Record{
+		Topic: at.topic, Partition: at.partition, Offset: r.Offset, Key: key, Value: value, Headers: headers(r.Headers), Time: r.Time,
+	})
 	return nil
 }
 
-// owned copies bytes out of kafka-go's shared pages and gives the page back. Nil stays nil: a tombstone.
-func owned(b protocol.Bytes) ([]byte, error) {
+// owned copies a record's bytes out of kafka-go's shared pages, in one piece, and gives the pages back. Nil stays nil: a
+// tombstone.
+func owned(r *protocol.Record) (key, value []byte, err error) {
+	whole := make([]byte, length(r.Key)+length(r.Value))
+	cut := func(b protocol.Bytes) []byte {
+		if b == nil || err != nil {
+			return nil
+		}
+		n := b.Len()
+		part := whole[:n:n]
+		whole = whole[n:]
+		if _, err = io.ReadFull(b, part); err == nil {
+			err = b.Close()
+		}
+		return part
+	}
+	key, value = cut(r.Key), cut(r.Value)
+	return key, value, err
+}
+
+func length(b protocol.Bytes) int {
 	if b == nil {
-		return nil, nil
+		return 0
 	}
-	value, err := protocol.ReadAll(b)
-	if err != nil {
-		return nil, err
+	return b.Len()
+}
+
+// headers copies a record's headers, the texts of all in one piece.
+func headers(from []protocol.Header) []stream.Header {
+	if len(from) == 0 {
+		return nil
 	}
-	return value, b.Close()
+	b := make([]byte, 0, 64)
+	for _, h := range from {
+		b = append(b, h.Value...)
+	}
+	texts, all := string(b), make([]stream.Header, len(from))
+	for i, h := range from {
+		all[i] = stream.Header{Key: h.Key, Value: texts[:len(h.Value)]}
+		texts = texts[len(h.Value):]
+	}
+	return all
 }

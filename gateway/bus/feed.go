@@ -214,12 +214,7 @@ func (b *Bus) hand(w *Follower, got fetched, began time.Time) error {
 	switch {
 	case got.err == nil:
 	case oneOf(got.err, kafka.OffsetOutOfRange):
-		next, err := b.inRange(b.ctx, w.at, w.next)
-		if err != nil && b.ctx.Err() == nil {
-			w.end(fmt.Errorf("follow: %w", err))
-			b.leave(w)
-		}
-		w.next = next
+		b.relocate(w)
 		return got.err
 	default:
 		b.refresh()
@@ -228,7 +223,9 @@ func (b *Bus) hand(w *Follower, got fetched, began time.Time) error {
 	if got.next == w.next && got.high > w.next {
 		w.hungry++
 		if got.base >= 0 { // compaction took the rest of this batch
-			next, err := b.beyond(b.ctx, w.at, got.base, w.next, got.high)
+			ctx, cancel := context.WithTimeout(b.ctx, aside)
+			defer cancel()
+			next, err := b.beyond(ctx, w.at, got.base, w.next, got.high)
 			if err != nil {
 				return err
 			}
@@ -240,6 +237,22 @@ func (b *Bus) hand(w *Follower, got fetched, began time.Time) error {
 	w.next = got.next
 	w.take(got.page, began)
 	return nil
+}
+
+// aside bounds what is asked for one follower: all the others on its leader wait meanwhile, and the next fetch tells the
+// same again.
+const aside = 3 * time.Second
+
+// relocate finds where a follower goes on whose offset was out of range, or ends it where its log does not hold that.
+func (b *Bus) relocate(w *Follower) {
+	ctx, cancel := context.WithTimeout(b.ctx, aside)
+	defer cancel()
+	next, err := b.inRange(ctx, w.at, w.next)
+	if err != nil && ctx.Err() == nil {
+		w.end(fmt.Errorf("follow: %w", err))
+		b.leave(w)
+	}
+	w.next = next
 }
 
 // leave takes a follower out.

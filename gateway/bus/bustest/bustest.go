@@ -52,6 +52,7 @@ func Run(t *testing.T, brokers []string) {
 		{"ConsumersShareAndResume", consumersShareAndResume},
 		{"FailuresComeAgain", failuresComeAgain},
 		{"ZombiesDoNotCommit", zombiesDoNotCommit},
+		{"CommitsHoldNothingUp", commitsHoldNothingUp},
 		{"LossStopsConsumers", lossStopsConsumers},
 		{"OldestTellsTheTruth", oldestTellsTheTruth},
 		{"AssignmentsAreDivided", assignmentsAreDivided},

@@ -151,12 +151,44 @@ func zombiesDoNotCommit(h *harness) {
 	stopZombie()
 }
 
+// commitsHoldNothingUp: what comes next is handled while Kafka takes its time to commit what was handled, and all of it is
+// committed in the end.
+func commitsHoldNothingUp(h *harness) {
+	w := &wire{holdCommits: make(chan struct{})}
+	b := h.ready(w.apply)
+	release := sync.OnceFunc(func() { close(w.holdCommits) })
+	defer release()
+	var done tally
+	stop := h.member(b, func(_ context.Context, batch []stream.Record) error { done.add(batch); return nil })
+	for n := shards; n <= 4*shards; n += shards {
+		h.fill(b, n-shards, n)
+		h.eventually("what comes next is handled", func() bool { return done.count() == n })
+	}
+	if left, err := b.Oldest(h.ctx, "inbound", stream.Inbound); err != nil || left.Lag != 4*shards {
+		h.Errorf("the test held nothing: %+v, %v", left, err)
+	}
+	release()
+	h.eventually("it is committed", func() bool {
+		left, err := b.Oldest(h.ctx, "inbound", stream.Inbound)
+		return err == nil && left.Lag == 0
+	})
+	stop()
+	for value, times := range done.seen {
+		if times != 1 {
+			h.Errorf("%s was handled %d times", value, times)
+		}
+	}
+}
+
 // lossStopsConsumers: a group that had committed what the log no longer holds stops with an error, and skips nothing.
 func lossStopsConsumers(h *harness) {
 	b := h.ready()
 	h.fill(b, 0, 4*shards)
 	stop := h.member(b, func(_ context.Context, batch []stream.Record) error { return nil })
-	h.eventually("all is committed", func() bool { left, err := b.Oldest(h.ctx, "inbound", stream.Inbound); return err == nil && left.Lag == 0 })
+	h.eventually("all is committed", func() bool {
+		left, err := b.Oldest(h.ctx, "inbound", stream.Inbound)
+		return err == nil && left.Lag == 0
+	})
 	stop()
 	h.fill(b, 0, 4*shards)
 	h.deleteRecords(string(stream.Inbound), 2, 6)
@@ -196,7 +228,10 @@ func oldestTellsTheTruth(h *harness) {
 	h.eventually("all is committed", func() bool {
 		stop := h.member(b, func(_ context.Context, batch []stream.Record) error { done.add(batch); return nil })
 		defer stop()
-		h.eventually("", func() bool { left, err = b.Oldest(h.ctx, "inbound", stream.Inbound); return err == nil && left.Lag == 0 })
+		h.eventually("", func() bool {
+			left, err = b.Oldest(h.ctx, "inbound", stream.Inbound)
+			return err == nil && left.Lag == 0
+		})
 		return true
 	})
 	publish(2, "7000")

@@ -26,6 +26,8 @@ type wire struct {
 	produced    atomic.Int32 // produce requests so far
 	cutBefore   atomic.Int32 // the produce request of this number, counted from 1, finds the wire cut
 
+	holdCommits chan struct{} // where there is one, commits of offsets wait until it is closed
+
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 }
@@ -78,6 +80,9 @@ func (t *tapped) Write(b []byte) (int, error) {
 		if t.wire.loseAnswers.Add(-1) >= 0 {
 			t.lose = true
 		}
+	}
+	if held := t.wire.holdCommits; held != nil && len(b) >= 8 && binary.BigEndian.Uint16(b[4:]) == uint16(protocol.OffsetCommit) {
+		<-held
 	}
 	return t.Conn.Write(b)
 }
