@@ -29,6 +29,7 @@ type gateway struct {
 	process *exec.Cmd
 	ended   chan struct{} // closed once the present life is over
 	wanted  bool          // it is to run
+	away    bool          // it was stopped or ended by us, and nobody can expect it to be ready
 	lives   int
 	deaths  []string // lives that ended though nobody had asked for it
 }
@@ -87,7 +88,7 @@ func (g *gateway) start() error {
 		return fmt.Errorf("start %s: %w", g.name, err)
 	}
 	ended := make(chan struct{})
-	g.process, g.ended, g.wanted = process, ended, true
+	g.process, g.ended, g.wanted, g.away = process, ended, true, false
 	g.lives++
 	go func() {
 		defer close(ended)
@@ -105,7 +106,7 @@ func (g *gateway) start() error {
 func (g *gateway) end(signal syscall.Signal, patience time.Duration) error {
 	g.mu.Lock()
 	process, ended := g.process, g.ended
-	g.wanted = false
+	g.wanted, g.away = false, true
 	g.mu.Unlock()
 	if process == nil {
 		return nil
@@ -131,7 +132,14 @@ func (g *gateway) signal(signal syscall.Signal) error {
 	if err := g.process.Process.Signal(signal); err != nil {
 		return fmt.Errorf("signal %s: %w", g.name, err)
 	}
+	g.away = signal == syscall.SIGSTOP
 	return nil
+}
+
+func (g *gateway) isAway() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.away
 }
 
 // readiness is what /readyz says.
@@ -192,12 +200,12 @@ func startFleet(dir, program string, settings map[string]any) (f fleet, err erro
 	return f, nil
 }
 
-// ready waits until all processes are ready at the same time.
+// ready waits until all processes that are not away are ready at the same time: the others do their work.
 func (f fleet) ready(ctx context.Context) error {
 	for {
 		var errs []error
 		for _, g := range f {
-			if err := g.ready(ctx); err != nil {
+			if err := g.ready(ctx); err != nil && !g.isAway() {
 				errs = append(errs, err)
 			}
 		}
