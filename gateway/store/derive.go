@@ -23,13 +23,13 @@ const (
 	zRem verb = "ZREM"
 )
 
-// derive gives what readers find because of one state. The operations are absolute: repeating them changes nothing.
-func (s *Store) derive(c shard.Change) []op {
+// derive adds what readers find because of one state. The operations are absolute: repeating them changes nothing.
+func (s *Store) derive(ops []op, c shard.Change) []op {
 	switch shard.Family(c.Key) {
 	case "person":
-		return s.derivePerson(c)
+		return s.derivePerson(ops, c)
 	case "broadcast":
-		return deriveBroadcast(c.Key, c.Old, c.New)
+		return append(ops, deriveBroadcast(c.Key, c.Old, c.New)...)
 	}
-	return nil
+	return ops
 }

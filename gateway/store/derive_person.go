@@ -2,7 +2,7 @@ package store
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -11,52 +11,61 @@ import (
 	"optgate/pipeline/shard"
 )
 
-// derivePerson gives the memberships of one identifier: in the sets that the gate asks, and in the pages of the lists.
-func (s *Store) derivePerson(c shard.Change) []op {
+// standing is what the view shows of an optout.Person.
+type standing struct {
+	ID      chat.Identifier `json:"id"`
+	Entries []struct {
+		List    string `json:"list"`
+		Channel string `json:"channel"`
+		Out     int64  `json:"opted_out_at"`
+		In      int64  `json:"opted_in_at"`
+	} `json:"entries"`
+}
+
+// derivePerson adds the memberships of one identifier: in the sets that the gate asks, and in the pages of the lists.
+func (s *Store) derivePerson(ops []op, c shard.Change) []op {
 	account, pseudonym, err := personOf(c.Key)
 	if err != nil {
-		return nil // nobody but optout.PersonKey makes such keys
+		return ops // nobody but optout.PersonKey makes such keys
 	}
-	var before, now optout.Person
-	read := func(state []byte, into *optout.Person) bool {
-		return state != nil && json.Unmarshal(state, into) == nil
+	var now standing
+	gone := !now.read(c.New) // what is gone bars nobody
+	if gone {
+		now.read(c.Old)
 	}
-	if !read(c.New, &now) {
-		read(c.Old, &before)
-		for i := range before.Entries {
-			before.Entries[i].In, before.Entries[i].Out = 1, 0 // what is gone bars nobody
-		}
-		now = before
-	}
-	ops := make([]op, 0, 2*len(now.Entries))
+	who := pseudonym.String()
 	for _, e := range now.Entries {
 		set := setName(account, e.List, e.Channel, s.shards.Subset(pseudonym))
-		page := member(now.ID, e.Channel, pseudonym)
-		if e.Barred() {
-			ops = append(ops, op{sAdd, set, pseudonym.String(), ""})
+		page := member(now.ID, e.Channel, who)
+		if !gone && (optout.Entry{Out: e.Out, In: e.In}).Barred() {
+			ops = append(ops, op{sAdd, set, who, ""})
 			if now.ID != "" {
 				ops = append(ops, op{zAdd, membersName(account, e.List), page, ""})
 			}
 			continue
 		}
-		ops = append(ops, op{sRem, set, pseudonym.String(), ""}, op{zRem, membersName(account, e.List), page, ""})
+		ops = append(ops, op{sRem, set, who, ""}, op{zRem, membersName(account, e.List), page, ""})
 	}
 	return ops
 }
 
+// read reads a state, if there is one.
+func (s *standing) read(state []byte) bool { return state != nil && json.Unmarshal(state, s) == nil }
+
 // personOf reads what optout.PersonKey wrote.
 func personOf(key string) (account string, p chat.Pseudonym, err error) {
-	parts := strings.Split(key, "/")
-	if len(parts) != 3 {
-		return "", 0, fmt.Errorf("%d parts in a person's key", len(parts))
+	_, rest, _ := strings.Cut(key, "/")
+	account, number, ok := strings.Cut(rest, "/")
+	if !ok {
+		return "", 0, errors.New("a person's key without a pseudonym")
 	}
-	n, err := strconv.ParseInt(parts[2], 10, 64)
-	return parts[1], chat.Pseudonym(n), err
+	n, err := strconv.ParseInt(number, 10, 64)
+	return account, chat.Pseudonym(n), err
 }
 
 // member writes a member of a list's pages: identifier, channel, pseudonym. It sorts by the identifier.
-func member(id chat.Identifier, channel string, p chat.Pseudonym) string {
-	return strings.Join([]string{string(id), channel, p.String()}, "|")
+func member(id chat.Identifier, channel, pseudonym string) string {
+	return string(id) + "|" + channel + "|" + pseudonym
 }
 
 // parseMember reads what member wrote. Neither a channel nor a pseudonym holds the divider.

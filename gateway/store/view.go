@@ -76,26 +76,30 @@ func (v *View) Load(ctx context.Context, p shard.Position, keys []string) ([][]b
 // Apply moves the view from one position to the next with the states decided between them, and lets the lease expire at
 // the given time of Redis's clock (zero: leaves it). It gives Redis's time.
 func (v *View) Apply(ctx context.Context, from, to shard.Position, changes []shard.Change, lease time.Time) (time.Time, error) {
-	args := []any{format(from), format(to), lease.UnixMilli(), to.Generation, v.store.base(v.shard), len(changes)}
+	ops := make([]op, 0, 4*len(changes))
+	for _, c := range changes {
+		ops = v.store.derive(ops, c)
+	}
+	args := make([]any, 0, 7+2*len(changes)+5*len(ops)) // texts go in as pointers, which cost no memory
+	args = append(args, format(from), format(to), lease.UnixMilli(), to.Generation, v.store.base(v.shard), len(changes))
 	if lease.IsZero() {
 		args[2] = 0
 	}
-	var ops []op
-	for _, c := range changes {
-		args = append(args, c.Key, string(c.New))
-		ops = append(ops, v.store.derive(c)...)
+	for i := range changes {
+		args = append(args, &changes[i].Key, changes[i].New)
 	}
-	var fresh []any
-	for _, o := range ops {
-		if !v.names[o.name] {
-			v.names[o.name] = true
-			fresh = append(fresh, o.name)
+	count := len(args)
+	args = append(args, 0)
+	for i := range ops {
+		if name := &ops[i].name; !v.names[*name] {
+			v.names[*name] = true
+			args = append(args, name)
 		}
 	}
-	args = append(args, len(fresh))
-	args = append(args, fresh...)
-	for _, o := range ops {
-		args = append(args, string(o.verb), o.name, o.member, o.value)
+	args[count] = len(args) - count - 1
+	for i := range ops {
+		o := &ops[i]
+		args = append(args, (*string)(&o.verb), &o.name, &o.member, &o.value)
 	}
 	now, err := apply.Run(ctx, v.store.rdb, v.keys(), args...).Int64()
 	if err := v.verdict("apply to the view", err); err != nil {
@@ -163,7 +167,7 @@ func format(p shard.Position) string {
 	if p.Whole {
 		place = strconv.FormatInt(p.Next, 10)
 	}
-	return fmt.Sprintf("%d:%d:%s", layout, p.Generation, place)
+	return strconv.Itoa(layout) + ":" + strconv.FormatInt(p.Generation, 10) + ":" + place
 }
 
 func parsePosition(token string) shard.Position {
