@@ -35,7 +35,7 @@ func (r *results) chart() string {
 	}
 	parts, height := "", 16
 	parts += panel(&height, "Webhooks kept a second", "256 connections; more is better", kept)
-	parts += panel(&height, fmt.Sprintf("99 of 100 are answered within (at %s webhooks a second)", grouped(latency[0].Rate)), "from the moment each was due; less is better", waits)
+	parts += panel(&height, "99 of 100 are answered within", grouped(latency[0].Rate)+" a second, from when each was due; less is better", waits)
 	parts += fmt.Sprintf(`<text x="20" y="%d" class="small">%s; %s; medians of %d rounds</text>`+"\n", height+10, escape(r.Machine), r.Date.Format("2 January 2006"), r.Settings.Rounds)
 	height += 28
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="Optgate beside others">

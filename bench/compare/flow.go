@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +26,10 @@ func (t *turn) workedOff(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drained)
 	defer cancel()
 	for {
-		text, err := get(ctx, t.private+"/metrics")
+		text, status, err := get(ctx, t.private+"/metrics")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("/metrics says %d", status)
+		}
 		if err != nil {
 			return err
 		}
@@ -55,26 +59,19 @@ func sum(text []byte, name, label string) (n float64) {
 }
 
 // get asks the private listener, as the account.
-func get(ctx context.Context, url string) ([]byte, error) {
+func get(ctx context.Context, url string) (text []byte, status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	return do(r)
-}
-
-func do(r *http.Request) ([]byte, error) {
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was read
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s says %s: %s", r.URL.Path, answer.Status, text)
-	}
-	return text, err
+	text, err = io.ReadAll(answer.Body)
+	return text, answer.StatusCode, err
 }
 
 // effectRates are those at which the time from webhook to effect is measured.
@@ -86,41 +83,56 @@ const probesPerSecond = 50
 // effects measures how long a STOP takes from its webhook until the gateway would refuse to send to that person.
 func (t *turn) effects(ctx context.Context) error {
 	for _, rate := range effectRates {
-		one := Effect{Contestant: t.contestant.name, Round: t.round, Rate: rate}
-		// Of people that the mixture does not come to: it would take five million webhooks.
-		stops, err := mix.New(mix.Options{Kinds: "stop=1", Host: t.host, Path: path, Secret: secret, First: t.field.first + 5_000_000, Now: time.Now()})
-		if err != nil {
-			return err
+		var best *Effect
+		for try := range t.field.Tries {
+			one, err := t.effect(ctx, rate)
+			if err != nil {
+				return fmt.Errorf("effects at %.0f/s: %w", rate, err)
+			}
+			if best == nil || one.Foreign < best.Foreign {
+				best = one
+			}
+			best.Dropped = try
+			if best.Foreign <= t.field.Foreign {
+				break
+			}
 		}
-		var clocks [2]clock
-		if clocks[0], err = readClock(t.server.pid, t.pids()); err != nil {
-			return err
-		}
-		var probing sync.WaitGroup
-		var probed error
-		probing.Go(func() { one.Millis, probed = t.probe(ctx, stops, 2*t.field.Time) })
-		report, err := t.offer(ctx, offer.Options{Connections: 64, Rate: rate, Warmup: warmEffects, Time: 2 * t.field.Time}, "", secret)
-		probing.Wait()
-		n := len(one.Millis)
-		t.said = t.said.Plus(offer.Kept{Webhooks: n, Items: n, Stops: n})
-		if err == nil {
-			err = probed
-		}
-		if err != nil {
-			return fmt.Errorf("effects at %.0f/s: %w", rate, err)
-		}
-		if clocks[1], err = readClock(t.server.pid, t.pids()); err != nil {
-			return err
-		}
-		one.Kept, one.Foreign = report.PerSecond, clocks[1].foreign(clocks[0])
-		t.field.results.Effects = append(t.field.results.Effects, one)
+		best.Disturbed = best.Foreign > t.field.Foreign
+		t.field.results.Effects = append(t.field.results.Effects, *best)
 		t.field.sayf("%d %-24s in force at %.0f/s: p50 %.1f ms, p99 %.1f of %d, foreign %.0f %%", t.round+1, t.contestant.name, rate,
-			percentile(one.Millis, 50), percentile(one.Millis, 99), len(one.Millis), one.Foreign*100)
-		if err := t.workedOff(ctx); err != nil {
-			return err
-		}
+			percentile(best.Millis, 50), percentile(best.Millis, 99), len(best.Millis), best.Foreign*100)
 	}
 	return nil
+}
+
+// effect measures it once, at one rate of other webhooks.
+func (t *turn) effect(ctx context.Context, rate float64) (*Effect, error) {
+	one := &Effect{Contestant: t.contestant.name, Round: t.round, Rate: rate}
+	// Of people that the mixture does not come to: it would take five million webhooks.
+	stops, err := mix.New(mix.Options{Kinds: "stop=1", Host: t.host, Path: path, Secret: secret, First: t.field.first + 5_000_000, Now: time.Now()})
+	if err != nil {
+		return nil, err
+	}
+	before, err := readClock(t.server.pid, t.pids())
+	if err != nil {
+		return nil, err
+	}
+	var probing sync.WaitGroup
+	var probed error
+	probing.Go(func() { one.Millis, probed = t.probe(ctx, stops, 2*t.field.Time) })
+	report, err := t.offer(ctx, offer.Options{Connections: 64, Rate: rate, Warmup: warmEffects, Time: 2 * t.field.Time}, "", secret)
+	probing.Wait()
+	n := len(one.Millis)
+	t.said = t.said.Plus(offer.Kept{Webhooks: n, Items: n, Stops: n})
+	if err := errors.Join(err, probed); err != nil {
+		return nil, err
+	}
+	after, err := readClock(t.server.pid, t.pids())
+	if err != nil {
+		return nil, err
+	}
+	one.Kept, one.Foreign = report.PerSecond, after.foreign(before)
+	return one, t.workedOff(ctx)
 }
 
 const warmEffects = 500 * time.Millisecond
@@ -177,8 +189,9 @@ func post(ctx context.Context, host string, request []byte) error {
 	return nil
 }
 
-// stop sends one STOP and asks every millisecond what would happen to a message to that person, until it is refused. What
-// it gives is up to the answer that said so: no less than the truth.
+// stop sends one STOP and asks every millisecond what would happen to a message to that person, until it is refused; after
+// 20 ms more seldom, so that asking does not become the load. What it gives is up to the answer that said so: never less than
+// the truth, and at most a twentieth more.
 func (t *turn) stop(ctx context.Context, m *mix.Mix, n uint64) (time.Duration, error) {
 	began := time.Now()
 	if err := post(ctx, t.host, m.Maker().Make(n)); err != nil {
@@ -186,22 +199,35 @@ func (t *turn) stop(ctx context.Context, m *mix.Mix, n uint64) (time.Duration, e
 	}
 	question := t.private + "/v1/why?channel=wa&category=marketing&lists=default&to=%2B" + m.Sender(n)
 	for time.Since(began) < drained {
-		text, err := get(ctx, question)
+		text, status, err := get(ctx, question)
 		if err != nil {
 			return 0, err
 		}
-		var said struct {
-			Allowed *bool `json:"allowed"`
+		refused, err := refuses(text, status)
+		if err != nil {
+			return 0, err
 		}
-		if err := json.Unmarshal(text, &said); err != nil || said.Allowed == nil {
-			return 0, fmt.Errorf("why says %s: %w", text, err)
-		}
-		if !*said.Allowed {
+		if refused {
 			return time.Since(began), nil
 		}
-		if err := wait(ctx, time.Millisecond); err != nil {
+		if err := wait(ctx, max(time.Millisecond, time.Since(began)/20)); err != nil {
 			return 0, err
 		}
 	}
 	return 0, fmt.Errorf("a STOP is not in force after %v", drained)
+}
+
+// refuses reads an answer to why. 503 says that the gateway can't be certain just now: then nothing is sent either, but that
+// is no opt-out in force.
+func refuses(text []byte, status int) (bool, error) {
+	if status == http.StatusServiceUnavailable {
+		return false, nil
+	}
+	var said struct {
+		Allowed *bool `json:"allowed"`
+	}
+	if err := json.Unmarshal(text, &said); err != nil || said.Allowed == nil {
+		return false, fmt.Errorf("/v1/why says %d: %s", status, text)
+	}
+	return !*said.Allowed, nil
 }

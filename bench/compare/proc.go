@@ -73,8 +73,8 @@ func parseBusy(text []byte) (time.Duration, error) {
 	return time.Duration(sum) * tick, nil
 }
 
-// memory gives what a process holds now and held at most, in MiB.
-func memory(pid int) (now, most float64, err error) {
+// memoryOf gives what a process holds now and held at most, in MiB.
+func memoryOf(pid int) (now, most float64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err

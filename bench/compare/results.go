@@ -58,6 +58,8 @@ type Effect struct {
 	Kept       float64   `json:"kept"` // webhooks a second
 	Millis     []float64 `json:"millis"`
 	Foreign    float64   `json:"foreign"`
+	Dropped    int       `json:"dropped"`
+	Disturbed  bool      `json:"disturbed"`
 }
 
 // Memory is what a contestant's process held, in MiB.

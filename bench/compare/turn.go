@@ -50,8 +50,11 @@ func (f *field) turn(ctx context.Context, round int, c contestant) error {
 // measure goes through the levels.
 func (t *turn) measure(ctx context.Context) error {
 	memory := Memory{Contestant: t.contestant.name, Round: t.round}
-	var err error
-	if memory.Idle, _, err = memoryOf(ctx, t.server.pid); err != nil {
+	err := wait(ctx, time.Second) // it comes to rest
+	if err != nil {
+		return err
+	}
+	if memory.Idle, _, err = memoryOf(t.server.pid); err != nil {
 		return err
 	}
 	if t.contestant.name != bare {
@@ -69,19 +72,11 @@ func (t *turn) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, memory.Most, err = memoryOf(ctx, t.server.pid); err != nil {
+	if _, memory.Most, err = memoryOf(t.server.pid); err != nil {
 		return err
 	}
 	t.field.results.Memory = append(t.field.results.Memory, memory)
 	return t.keptAll(ctx)
-}
-
-// memoryOf lets a process come to rest first.
-func memoryOf(ctx context.Context, pid int) (now, most float64, err error) {
-	if err := wait(ctx, time.Second); err != nil {
-		return 0, 0, err
-	}
-	return memory(pid)
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -12,11 +12,19 @@ import (
 )
 
 func main() {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err == nil {
-		fmt.Fprintln(os.Stdout, "listening on", listener.Addr())
-		err = (&fasthttp.Server{Handler: func(rc *fasthttp.RequestCtx) { _ = rc.PostBody() }}).Serve(listener)
+	if err := serve(); err != nil {
+		fmt.Fprintln(os.Stderr, "bare:", err)
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, "bare:", err)
-	os.Exit(1)
+}
+
+func serve() error {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(os.Stdout, "listening on", listener.Addr()); err != nil {
+		return err
+	}
+	return (&fasthttp.Server{Handler: func(rc *fasthttp.RequestCtx) { _ = rc.PostBody() }}).Serve(listener)
 }
