@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -84,6 +85,7 @@ type API struct {
 	Options
 	routes []route
 	tokens []known
+	inHand atomic.Int64 // bytes of bodies
 }
 
 // New makes an API.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"optgate/gateway/httpd"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
@@ -49,7 +48,7 @@ func (a *API) createBroadcast(c *call) error {
 	if err != nil {
 		return err
 	}
-	body, err := httpd.ReadBody(c.rc, broadcast.MaxRequest, nil)
+	body, err := c.body(broadcast.MaxRequest)
 	if err != nil {
 		return err
 	}

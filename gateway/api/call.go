@@ -16,12 +16,6 @@ import (
 	"optgate/pipeline/fault"
 )
 
-// Limits of bodies, in bytes.
-const (
-	smallBody     = 64 << 10
-	broadcastBody = 16 << 20
-)
-
 // call is one request of somebody who was let in, and its answer. A handler either gives one answer (answer, list, stream)
 // and returns nil, or returns an error, which becomes a problem.
 type call struct {
@@ -31,6 +25,7 @@ type call struct {
 	params  map[string]string
 	rc      *fasthttp.RequestCtx
 	api     *API
+	held    int64 // bytes of the body
 }
 
 // param gives a part of the path, as "id" for {id}.
@@ -68,7 +63,7 @@ func (c *call) page() (limit int, after string, err error) {
 
 // decode reads the body, JSON of at most limit bytes, into a struct. A field that is unknown or of a wrong type is named.
 func (c *call) decode(limit int, into any) error {
-	body, err := httpd.ReadBody(c.rc, limit, nil)
+	body, err := c.body(limit)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"optgate/gateway/httpd"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
@@ -19,7 +18,7 @@ func (a *API) createMessage(c *call) error {
 	if err != nil {
 		return err
 	}
-	body, err := httpd.ReadBody(c.rc, messageBody, nil)
+	body, err := c.body(messageBody)
 	if err != nil {
 		return err
 	}

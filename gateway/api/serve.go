@@ -22,6 +22,7 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	c := &call{ctx: ctx, rc: rc, api: a}
+	defer c.letGo()
 	rc.Response.Header.Set("Cache-Control", "no-store")
 	path := string(rc.Path())
 	r, params, allowed := a.find(string(rc.Method()), path)
