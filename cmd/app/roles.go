@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -117,7 +118,12 @@ func (a *App) handle() {
 		Publisher: measured{a.bus, a, configs.RolePipeline, nil}, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
 	}
 	a.crew.work("inbound", func(ctx context.Context) error {
-		return a.bus.Consume(ctx, groupInbound, stream.Inbound, handler.Handle)
+		err := a.bus.Consume(ctx, groupInbound, stream.Inbound, handler.Handle)
+		if errors.Is(err, stream.ErrTruncated) { // items that were answered 200 are gone unread, and STOPs may be among them
+			a.lost(err)
+			<-ctx.Done()
+		}
+		return err
 	})
 }
 

@@ -113,13 +113,20 @@ func (a *App) bootstrap(ctx context.Context) error {
 var (
 	errStarting = fault.New(fault.Unavailable, "starting", "The gateway is starting.")
 	errStopping = fault.New(fault.Unavailable, "stopping", "The gateway is stopping.")
+	errLost     = errors.New("Kafka does not hold what it must")
 )
 
 // fail says that nothing may be kept, decided or sent, and why.
 func (a *App) fail(err error) { a.unsound.Store(&err) }
 
-// sound says that all is well again.
-func (a *App) sound() { a.unsound.Store(nil) }
+// sound says that all is well again, unless something was lost: that stays until a restart.
+func (a *App) sound() {
+	for why := a.unsound.Load(); why != nil && !errors.Is(*why, errLost); why = a.unsound.Load() {
+		if a.unsound.CompareAndSwap(why, nil) {
+			return
+		}
+	}
+}
 
 // trouble gives why nothing may be kept, decided or sent; nil: it may.
 func (a *App) trouble() error {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -172,7 +173,7 @@ func (a *App) judge(err error) {
 
 // lost ends everything that decides: Kafka holds less than it must.
 func (a *App) lost(err error) {
-	a.fail(err)
+	a.fail(fmt.Errorf("%w: %w", errLost, err))
 	a.log.Error().Err(err).Msg("Kafka does not hold what it must: nothing is decided or sent until a restart")
 	a.owners.stop()
 }
