@@ -30,6 +30,7 @@ launch() {
 	setsid redis-server --bind 127.0.0.1 --port "$port" --dir "$dir" --save '' --appendonly no \
 		--maxmemory-policy noeviction "$@" >>"$dir/redis.log" 2>&1 </dev/null &
 	local pid=$!
+	echo "$pid" >"$dir/pid"
 	for _ in $(seq 100); do
 		[ "$(redis-cli -p "$port" ping 2>/dev/null)" = PONG ] && { echo "$pid 127.0.0.1:$port"; return; }
 		kill -0 "$pid" 2>/dev/null || break

@@ -27,13 +27,11 @@ if ((${#packages[@]})); then
 fi
 
 work=$(mktemp -d)
-redis_pids=()
 finish() {
 	code=$?
 	trap - EXIT INT TERM
-	if ((${#redis_pids[@]})); then "$here/redis.sh" stop "${redis_pids[@]}" || true; fi
-	# Each Kafka node leaves its process id in its folder, also one that never answered. Its data is of no further use, so
-	# that it need not save any.
+	# Each server leaves its process id in its folder, also one that never answered. Its data is of no further use, so that
+	# it need not save any.
 	while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done < <(find "$work" -name pid -exec cat {} +)
 	if [ "$code" = 0 ]; then
 		rm -rf "$work"
@@ -48,12 +46,11 @@ trap 'exit 143' TERM
 
 # begin SCRIPT ARGUMENTS...: starts servers and sets addresses to where they listen, joined by commas.
 begin() {
-	local script=$1 code=0 pid address
+	local script=$1 code=0 address
 	shift
 	addresses=
 	"$here/$script" "$@" >"$work/started" || code=$?
-	while read -r pid address; do
-		[ "$script" != redis.sh ] || redis_pids+=("$pid")
+	while read -r _ address; do
 		addresses=$addresses${addresses:+,}$address
 	done <"$work/started"
 	return "$code"
