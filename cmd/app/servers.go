@@ -113,7 +113,7 @@ func (a *App) bootstrap(ctx context.Context) error {
 var (
 	errStarting = fault.New(fault.Unavailable, "starting", "The gateway is starting.")
 	errStopping = fault.New(fault.Unavailable, "stopping", "The gateway is stopping.")
-	errLost     = errors.New("Kafka does not hold what it must")
+	errLost     = fault.New(fault.Unavailable, "lost", "Kafka does not hold what it must: see the log. A human must decide.")
 )
 
 // fail says that nothing may be kept, decided or sent, and why.
