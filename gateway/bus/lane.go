@@ -51,7 +51,7 @@ func (l *lane) take(q *queue, w *waiter, part int, r *stream.Record) int {
 	p, before := &w.parts[part], 0
 	o := p.batch // a large record has its own
 	if o == nil {
-		if n := len(l.waiting); n > 0 && !l.waiting[n-1].read && len(l.waiting[n-1].encoded)+p.size <= maxBatch+beginning {
+		if n := len(l.waiting); n > 0 && l.waiting[n-1].fits(p.size) {
 			o = l.waiting[n-1]
 			before = len(o.encoded)
 		} else {
@@ -73,6 +73,9 @@ func (l *lane) drop(q *queue, o *openBatch) {
 	if i := slices.Index(l.waiting, o); i >= 0 {
 		l.waiting = slices.Delete(l.waiting, i, i+1)
 		q.answer(o, 0, nil)
+	}
+	if len(l.waiting) == 0 && l.flight == nil {
+		l.why = nil // nothing is left that would find out whether it still fails
 	}
 }
 

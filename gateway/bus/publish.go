@@ -33,7 +33,7 @@ func (b *Bus) Publish(ctx context.Context, records ...*stream.Record) error {
 			w.parts[i].batch = b.queue.lone(r)
 		}
 	}
-	if err := b.queue.put(w, records); err != nil {
+	if err := b.queue.put(w, records, b.Partitions); err != nil {
 		return err
 	}
 	select {
@@ -58,7 +58,10 @@ func (b *Bus) placeOf(r *stream.Record) (place, error) {
 		return place{}, fmt.Errorf("publish: unknown topic %q", r.Topic)
 	}
 	at := place{r.Topic, r.Partition}
-	if r.Partition == stream.AnyPartition {
+	switch r.Partition {
+	case stream.Anywhere: // seen to by queue.put
+		return at, nil
+	case stream.AnyPartition:
 		at.partition = stream.Spread(r.Key, n)
 	}
 	if at.partition < 0 || at.partition >= n {

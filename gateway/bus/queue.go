@@ -19,8 +19,9 @@ const (
 type queue struct {
 	mu      sync.Mutex
 	bytes   int
-	lanes   map[place]*lane // of every partition ever published to
-	ready   []*lane         // those with something to send and nothing on its way
+	lanes   map[place]*lane      // of every partition ever published to
+	ready   []*lane              // those with something to send and nothing on its way
+	turns   map[stream.Topic]int // the partition that records which may go anywhere go to now
 	leaders map[int32]*leader
 	session session
 	valid   bool  // session may be used
@@ -41,7 +42,8 @@ type leader struct {
 }
 
 func (q *queue) init() {
-	q.lanes, q.leaders, q.wake = map[place]*lane{}, map[int32]*leader{}, make(chan struct{}, 1)
+	q.lanes, q.turns, q.leaders = map[place]*lane{}, map[stream.Topic]int{}, map[int32]*leader{}
+	q.wake = make(chan struct{}, 1)
 }
 
 // waiter gives a waiter for so many records.
@@ -85,7 +87,7 @@ func (q *queue) lone(r *stream.Record) *openBatch {
 }
 
 // put takes all records of a call or none.
-func (q *queue) put(w *waiter, records []*stream.Record) error {
+func (q *queue) put(w *waiter, records []*stream.Record, partitions func(stream.Topic) int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed != nil {
@@ -102,11 +104,10 @@ func (q *queue) put(w *waiter, records []*stream.Record) error {
 	idle := false
 	for i, r := range records {
 		p := &w.parts[i]
-		l := q.lanes[p.at]
-		if l == nil {
-			l = &lane{at: p.at}
-			q.lanes[p.at] = l
+		if p.at.partition == stream.Anywhere {
+			p.at.partition = q.turn(p.at.topic, partitions(p.at.topic), p.size)
 		}
+		l := q.lane(p.at)
 		p.lane = l
 		q.bytes += l.take(q, w, i, r)
 		q.see(l)
@@ -116,6 +117,15 @@ func (q *queue) put(w *waiter, records []*stream.Record) error {
 		q.nudge()
 	}
 	return nil
+}
+
+func (q *queue) lane(at place) *lane {
+	l := q.lanes[at]
+	if l == nil {
+		l = &lane{at: at}
+		q.lanes[at] = l
+	}
+	return l
 }
 
 // see notes that a lane has something to send. The mutex is held.

@@ -175,3 +175,63 @@ func TestALaneKeepsItsSequence(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatMayGoAnywhereGoesTogether: one batch a request, over all partitions in turn, past those that fail.
+func TestWhatMayGoAnywhereGoesTogether(t *testing.T) {
+	b := desk()
+	var wg sync.WaitGroup
+	publish := func(n int) {
+		before := b.queue.waiting()
+		for range n {
+			wg.Go(func() {
+				r := &stream.Record{Topic: stream.Inbound, Partition: stream.Anywhere, Key: []byte{byte(n)}}
+				if err := b.Publish(t.Context(), r); err == nil && (r.Partition < 0 || r.Partition > 3) {
+					t.Error(r.Partition)
+				}
+			})
+		}
+		for b.queue.waiting() < before+n {
+			<-b.queue.wake
+			b.queue.nudge()
+		}
+	}
+	used := map[int]bool{}
+	var flying []*lane
+	for i := range 3 { // nothing lands meanwhile
+		publish(5)
+		lanes := b.load()
+		if len(lanes) != 1 || len(lanes[0].flight.entries) != 5 || used[lanes[0].at.partition] {
+			t.Fatalf("request %d: %d batches", i, len(lanes))
+		}
+		used[lanes[0].at.partition] = true
+		flying = append(flying, lanes...)
+	}
+	publish(1) // to the fourth, which is found to fail
+	b.queue.mu.Lock()
+	for _, l := range b.queue.ready {
+		l.fail(errNoAnswer)
+	}
+	b.queue.mu.Unlock()
+	b.land(flying, 0)
+	publish(4)
+	for _, l := range b.load() {
+		if len(l.flight.entries) != 4 {
+			t.Errorf("%d records together", len(l.flight.entries))
+		}
+		b.land([]*lane{l}, 0)
+	}
+	b.queue.drop(errClosed)
+	wg.Wait()
+}
+
+// waiting counts the records that wait for their request.
+func (q *queue) waiting() (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, l := range q.lanes {
+		for _, o := range l.waiting {
+			n += len(o.entries)
+		}
+	}
+	return n
+}

@@ -69,7 +69,8 @@ func (i *Ingress) leave(v *visit) {
 	i.visits.Put(v)
 }
 
-// write makes the items' records, as inbound holds them. A key only spreads the load: an item that shows nobody goes anywhere.
+// write makes the items' records, as inbound holds them. Its order is promised to nobody, so that what comes together goes
+// together. The key is for whoever reads the topic; an item that shows nobody has one of its own.
 func (v *visit) write(app, now string) {
 	v.headers = append(v.headers[:0],
 		stream.Header{Key: "v", Value: version}, stream.Header{Key: "app", Value: app}, stream.Header{Key: "received_at", Value: now})
@@ -81,7 +82,7 @@ func (v *visit) write(app, now string) {
 			item.Key = v.keys[from:]
 		}
 		v.records = append(v.records, stream.Record{
-			Topic: stream.Inbound, Partition: stream.AnyPartition, Key: item.Key, Value: item.Value, Headers: v.headers,
+			Topic: stream.Inbound, Partition: stream.Anywhere, Key: item.Key, Value: item.Value, Headers: v.headers,
 		})
 	}
 	v.publish()

@@ -84,8 +84,9 @@ func TestWhatIsKept(t *testing.T) {
 			head[0], {Key: "source", Value: "ingress"}, head[1], {Key: "reason", Value: reason}, head[2],
 		}
 	}
+	spoilt := strings.Replace(greeting, "velvet otter", "velvet\x00otter", 1) // no JSON, but one can see who wrote
 	item := func(key, value string) stream.Record {
-		return stream.Record{Topic: stream.Inbound, Partition: stream.AnyPartition, Key: []byte(key), Value: []byte(value), Headers: head}
+		return stream.Record{Topic: stream.Inbound, Partition: stream.Anywhere, Key: []byte(key), Value: []byte(value), Headers: head}
 	}
 	dead := func(value, reason string) stream.Record {
 		return stream.Record{
@@ -98,6 +99,7 @@ func TestWhatIsKept(t *testing.T) {
 	}{
 		"one item":    {greeting, "kept", []stream.Record{item("447700900001", greeting)}},
 		"nothing":     {"", "empty", nil},
+		"a bare NUL":  {spoilt, "kept", []stream.Record{item("447700900001", spoilt)}},
 		"no JSON":     {"{not json", "dead", []stream.Record{dead("{not json", "not_json")}},
 		"bytes":       {"\xff\xfe\x00", "dead", []stream.Record{dead("\xff\xfe\x00", "not_json")}},
 		"no envelope": {"[]", "dead", []stream.Record{dead("[]", "not_envelope")}},

@@ -48,7 +48,7 @@ type Header struct {
 // Record is one record of a topic. Offset and Time are set by the broker.
 type Record struct {
 	Topic     Topic
-	Partition int // AnyPartition: chosen by the key
+	Partition int // AnyPartition: chosen by the key; Anywhere: by whoever publishes
 	Offset    int64
 	Key       []byte
 	Value     []byte // nil: a tombstone
@@ -58,6 +58,11 @@ type Record struct {
 
 // AnyPartition leaves the choice of a partition to the key's hash.
 const AnyPartition = -1
+
+// Anywhere leaves the choice of a partition to whoever publishes, whatever the key: what comes together stays together, and
+// takes turns over the partitions. A broker has less to do for one batch than for one in each partition, above all where it
+// syncs them to disk.
+const Anywhere = -2
 
 // Header gives a header's value, "" where it is missing.
 func (r Record) Header(key string) string {
