@@ -48,8 +48,9 @@ const (
 	betweenSends = 2 * time.Second
 )
 
-// run makes broadcasts until ctx ends.
-func (m *marketer) run(ctx context.Context, seed uint64) {
+// run makes broadcasts until ctx ends. One that has been asked for is asked for again until it is answered or patience ends:
+// it may exist though its first answer was lost.
+func (m *marketer) run(ctx, patience context.Context, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 14)) //nolint:gosec // it must repeat
 	for n := 0; pause(ctx, betweenSends); n++ {
 		for m.open(ctx) >= unfinished {
@@ -66,8 +67,8 @@ func (m *marketer) run(ctx context.Context, seed uint64) {
 			"message": map[string]any{"type": "template", "template": map[string]any{"name": "offer", "language": map[string]any{"code": "en"}}},
 		}
 		var made broadcastAnswer
-		for ctx.Err() == nil && m.api.ask(ctx, http.MethodPost, "/v1/broadcasts", nil, fmt.Sprintf("torture-%d-%d", seed, n), body, &made) != nil {
-			pause(ctx, 500*time.Millisecond)
+		for patience.Err() == nil && m.api.ask(patience, http.MethodPost, "/v1/broadcasts", nil, fmt.Sprintf("torture-%d-%d", seed, n), body, &made) != nil {
+			pause(patience, 500*time.Millisecond)
 		}
 		if made.ID != "" {
 			m.mu.Lock()

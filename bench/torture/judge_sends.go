@@ -119,6 +119,15 @@ func (e *evidence) judgeReports(a *account) {
 		}
 		called[c.broadcast][c.who]++
 	}
+	known := map[string]bool{"": true} // of confirmations
+	for _, c := range e.campaigns {
+		known[c.ID] = true
+	}
+	for id, people := range called {
+		if !known[id] {
+			a.findf(promiseReport, "%d people were called for a broadcast that nobody made", len(people))
+		}
+	}
 	statuses, unknown := map[string]int{}, 0
 	for _, c := range e.campaigns {
 		if c.Status != "finished" {

@@ -195,7 +195,7 @@ func (r *round) storm(ctx context.Context) (delivering *sync.WaitGroup) {
 	go r.watch.run(ctx)
 	go r.watch.pulse(ctx)
 	var making sync.WaitGroup
-	making.Go(func() { r.market.run(raging, r.seed) })
+	making.Go(func() { r.market.run(raging, ctx, r.seed) })
 	for i, troubles := range [][]trouble{
 		firstTroubles(r.fleet), secondTroubles(r.fleet, r.lasts), append(kafkaTroubles(r.kafkas), redisTroubles(r.redises)...),
 	} {
