@@ -26,8 +26,13 @@ func TestAllocations(t *testing.T) {
 		most float64
 		do   func()
 	}{
-		"the usual webhook is split":   {0, split(text)},
-		"a batch of 100 is split":      {1800, split(batch)},
+		"the usual webhook is split": {0, split(text)},
+		"a batch of 100 is split":    {1800, split(batch)},
+		"a message is understood": {43, func() {
+			if _, err := meta.Decode(text); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		"a signature is verified":      {0, func() { verifier.Verify(header, text) }},
 		"a header is looked at before": {0, func() { meta.WellFormed(header) }},
 	} {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -37,29 +38,38 @@ func (s *Store) NoteSent(ctx context.Context, account, messageID, callback strin
 
 // Callbacks gives what NoteSent remembers of messages, by message id; those unknown are missing.
 func (s *Store) Callbacks(ctx context.Context, account string, messageIDs []string) (map[string]string, error) {
-	last := periodOf(time.Now())
-	first := periodOf(time.Now().Add(-receiptTime))
-	pipe := s.rdb.Pipeline()
-	asked := map[string][]*redis.StringCmd{}
-	for _, id := range messageIDs {
-		m := newSent(account, id)
-		for period := first; period <= last; period++ {
-			asked[id] = append(asked[id], pipe.HGet(ctx, s.sentKey(m, period), m.field))
-		}
-	}
-	_, _ = pipe.Exec(ctx) // each command's own error is looked at
 	found := map[string]string{}
-	for id, answers := range asked {
-		for _, answer := range answers {
-			if err := answer.Err(); err != nil && !errors.Is(err, redis.Nil) {
-				return nil, uncertain(fmt.Errorf("find sent messages: %w", err))
-			}
-			if callback := answer.Val(); callback != "" {
-				found[id] = callback
-			}
+	for some := range slices.Chunk(messageIDs, askAtOnce/askedEach) {
+		if err := s.callbacks(ctx, account, some, found); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// askedEach is how many periods a message may have been sent in.
+const askedEach = int(receiptTime/sentPeriod) + 1
+
+func (s *Store) callbacks(ctx context.Context, account string, messageIDs []string, found map[string]string) error {
+	last := periodOf(time.Now())
+	pipe := s.rdb.Pipeline()
+	answers := make([]*redis.StringCmd, 0, len(messageIDs)*askedEach)
+	for _, id := range messageIDs {
+		m := newSent(account, id)
+		for period := last + 1 - int64(askedEach); period <= last; period++ {
+			answers = append(answers, pipe.HGet(ctx, s.sentKey(m, period), m.field))
+		}
+	}
+	_, _ = pipe.Exec(ctx) // each command's own error is looked at
+	for i, answer := range answers {
+		if err := answer.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return uncertain(fmt.Errorf("find sent messages: %w", err))
+		}
+		if callback := answer.Val(); callback != "" {
+			found[messageIDs[i/askedEach]] = callback
+		}
+	}
+	return nil
 }
 
 // sent is a message in the index. Its id is hidden, since it contains a phone number.

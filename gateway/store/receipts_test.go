@@ -29,6 +29,15 @@ func TestSentMessagesAreFoundByTheirIDs(t *testing.T) {
 		}
 		find("acme", map[string]string{"wamid.A": "callback of wamid.A", "wamid.B": "callback of wamid.B"})
 		find("globex", map[string]string{})
+		many := make([]string, 1000)
+		for i := range many {
+			many[i] = fmt.Sprintf("wamid.%d", i)
+		}
+		many[10], many[990] = "wamid.A", "wamid.B"
+		got, err := s.Callbacks(t.Context(), "acme", many)
+		if err != nil || len(got) != 2 || got["wamid.B"] != "callback of wamid.B" {
+			t.Errorf("two of a thousand: %v, %v", got, err)
+		}
 		wipe()
 		find("acme", map[string]string{})
 	})
