@@ -29,8 +29,8 @@ type queue struct {
 	closed  error
 	wake    chan struct{}
 
-	// Both pools serve every webhook. Without that of batches each request to Kafka grows new buffers, and p99 suffers most;
-	// without that of waiters a call costs 3 allocations more (BenchmarkPublish).
+	// Both pools serve every webhook: without them a record of 1 KiB costs 3 allocations and 4.7 KB (BenchmarkQueue), and the
+	// collector's work is seen in p99 first.
 	batches sync.Pool // of *openBatch
 	waiters sync.Pool // of *waiter
 }

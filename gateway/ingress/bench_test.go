@@ -20,8 +20,8 @@ func (nowhere) Publish(context.Context, ...*stream.Record) error { return nil }
 func (nowhere) Webhook(string, time.Duration)                    {}
 func (nowhere) Dead(string)                                      {}
 
-// BenchmarkWebhook is all that a webhook costs besides Kafka. The memory that is used again saves 40 allocations of 5 KB for
-// one message, and the body's size on top: without it, it is 119 KB at 100 KiB. The shared deadline and stamp save 5 more.
+// BenchmarkWebhook is all that a webhook costs besides Kafka. Memory that is used again and a shared deadline and stamp make
+// nothing of 59 allocations and 5.1 KB for one message, and of the body's size on top: the one that is left is the benchmark's.
 func BenchmarkWebhook(b *testing.B) {
 	for name, body := range map[string]string{
 		"one message": greeting,
