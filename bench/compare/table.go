@@ -115,7 +115,11 @@ func (r *results) how() string {
 	var missing []string
 	for _, c := range contestants() {
 		if why := r.Missing[c.name]; why != "" {
-			missing = append(missing, fmt.Sprintf("- not measured: %s (%s)\n", c.name, strings.ReplaceAll(why, "\n", " ")))
+			what := "not measured"
+			if slices.ContainsFunc(r.Samples, func(s Sample) bool { return s.Contestant == c.name }) {
+				what = "out before the last round"
+			}
+			missing = append(missing, fmt.Sprintf("- %s: %s (%s)\n", what, c.name, strings.ReplaceAll(why, "\n", " ")))
 		}
 	}
 	return text + strings.Join(missing, "")
