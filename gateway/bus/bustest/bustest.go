@@ -33,6 +33,7 @@ func Run(t *testing.T, brokers []string) {
 		{"KafkaAwayIsToldInTime", kafkaAwayIsToldInTime},
 		{"TooMuchQueuedIsRefused", tooMuchQueuedIsRefused},
 		{"MemoryIsTheCallers", memoryIsTheCallers},
+		{"AnywhereIsSomewhere", anywhereIsSomewhere},
 		{"ForgottenProducersGoOn", forgottenProducersGoOn},
 		{"OlderOwnersAreRefused", olderOwnersAreRefused},
 		{"ManyOwnersOneLog", manyOwnersOneLog},

@@ -256,6 +256,45 @@ func memoryIsTheCallers(h *harness) {
 	}
 }
 
+// anywhereIsSomewhere: a record whose partition is left open stands where its caller is told, once, and all partitions have
+// their turn.
+func anywhereIsSomewhere(h *harness) {
+	b := h.ready()
+	const writers, calls = 8, 20
+	var wg sync.WaitGroup
+	for id := range writers {
+		wg.Go(func() {
+			for n := range calls {
+				r := &stream.Record{Topic: stream.Inbound, Partition: stream.Anywhere, Key: []byte("one for all"), Value: fmt.Appendf(nil, "%d/%d", id, n)}
+				if err := b.Publish(h.ctx, r); err != nil {
+					h.Error(err)
+					return
+				}
+				if got, err := b.At(h.ctx, stream.Inbound, r.Partition, r.Offset); err != nil || string(got.Value) != string(r.Value) {
+					h.Errorf("offset %d of partition %d holds %q (%v), not %q", r.Offset, r.Partition, got.Value, err, r.Value)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	found := map[string]bool{}
+	for p := range shards {
+		all := h.all(b, stream.Inbound, p)
+		if len(all) == 0 {
+			h.Errorf("partition %d never had its turn", p)
+		}
+		for _, r := range all {
+			if found[string(r.Value)] {
+				h.Errorf("%s stands there twice", r.Value)
+			}
+			found[string(r.Value)] = true
+		}
+	}
+	if len(found) != writers*calls {
+		h.Errorf("%d records of %d", len(found), writers*calls)
+	}
+}
+
 // forgottenProducersGoOn: a producer that the broker no longer knows gets a new identity, and nothing is lost.
 func forgottenProducersGoOn(h *harness) {
 	b := h.ready()
