@@ -64,10 +64,7 @@ type change struct {
 	Who []struct {
 		P int64 `json:"p"`
 	} `json:"who"`
-	Out   bool `json:"out"`
-	Marks []struct {
-		Message string `json:"message"`
-	} `json:"marks"`
+	Out     bool `json:"out"`
 	Confirm *struct {
 		Texts []struct {
 			List string `json:"list"`
@@ -76,10 +73,10 @@ type change struct {
 	} `json:"confirm"`
 }
 
-// confirms says whether a row of the ledger that the command caused is to be confirmed: its own message changed an entry of
-// somebody whom it shows, on a list that has a text. What only a new link brought along is not.
+// confirms says whether a row of the ledger that the command caused is to be confirmed: somebody whom its message shows went
+// where the message asked for, on a list that has a text. That may be by an older word of a person linked only now.
 func (c change) confirms(r ledgerRow) bool {
-	if c.Confirm == nil || len(c.Marks) == 0 || c.Marks[0].Message != r.Message || c.Out != (r.To == "out") {
+	if c.Confirm == nil || c.Out != (r.To == "out") {
 		return false
 	}
 	shown, said := false, false

@@ -170,8 +170,8 @@ func (e *evidence) judgeLedger(a *account) {
 		} else {
 			causes[cause] = true
 		}
-		if one := r.entry() + "/" + r.Root + "/" + r.To; said[one] {
-			a.findf(promiseOnce, "command %s changed one entry to %s twice", r.Root, r.To)
+		if one := fmt.Sprint(r.entry(), "/", r.Root, "/", r.To, "/", r.Message); said[one] {
+			a.findf(promiseOnce, "command %s changed one entry to %s twice by the same message", r.Root, r.To)
 		} else {
 			said[one] = true
 		}

@@ -26,7 +26,7 @@ func whole() evidence {
 			{partition: 0, offset: 5, cause: "7.0", Pseudonym: 11, List: "default", Channel: "wa", From: "in", To: "out", Root: "r1", Message: "m1", Prev: -1},
 			{partition: 1, offset: 3, cause: "2.0", Pseudonym: 12, List: "default", Channel: "wa", From: "in", To: "out", Root: "r2", Message: "m1", Prev: -1},
 		},
-		changes:   map[string]change{"r1": confirmed(11, "m1")},
+		changes:   map[string]change{"r1": confirmed(11)},
 		settled:   map[string][]string{"c/r1": {"Sent"}},
 		standing:  map[string]map[string]int64{"default": {phone: noon.UnixMilli(), bsuid: noon.UnixMilli()}},
 		sightings: []sighting{{who: phone, since: noon.UnixMilli(), from: noon.Add(time.Second)}},
@@ -45,14 +45,11 @@ func whole() evidence {
 	return e
 }
 
-func confirmed(p int64, message string) (c change) {
+func confirmed(p int64) (c change) {
 	c.Out = true
 	c.Who = append(c.Who, struct {
 		P int64 `json:"p"`
 	}{p})
-	c.Marks = append(c.Marks, struct {
-		Message string `json:"message"`
-	}{message})
 	c.Confirm = &struct {
 		Texts []struct {
 			List string `json:"list"`
@@ -90,6 +87,7 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		"an opt-out of another time":     {func(e *evidence) { e.standing["default"][phone]++ }, promiseStanding},
 		"lists that aren't the ledger's": {func(e *evidence) { e.rows = e.rows[:1] }, promiseStanding},
 		"a doubled row":                  {func(e *evidence) { e.rows = append(e.rows, e.rows[1]); e.rows[2].offset++ }, promiseOnce},
+		"a change twice by one message":  {func(e *evidence) { e.rows = append(e.rows, e.rows[0]); e.rows[2].offset, e.rows[2].cause = 9, "9.0" }, promiseOnce},
 		"a broken chain":                 {func(e *evidence) { e.rows[1].Prev = 2 }, promiseOnce},
 		"a doubled confirmation":         {func(e *evidence) { e.calls = append(e.calls, e.calls[1]) }, promiseOnce},
 		"a missing confirmation":         {func(e *evidence) { e.calls = append(e.calls[:1:1], e.calls[2]); e.settled = nil }, promiseOnce},
