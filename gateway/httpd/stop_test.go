@@ -159,6 +159,31 @@ func TestStreamEndsWithItsClient(t *testing.T) {
 	}
 }
 
+// TestStreamEndsWhereNobodyReads writes more than the kernel takes for a peer that reads nothing.
+func TestStreamEndsWhereNobodyReads(t *testing.T) {
+	done := make(chan error, 1)
+	r := start(t, httpd.Options{Write: 100 * time.Millisecond, Handler: func(_ context.Context, rc *fasthttp.RequestCtx) {
+		httpd.Stream(rc, func(ctx context.Context, w *bufio.Writer) error {
+			for ctx.Err() == nil {
+				if _, err := w.WriteString(strings.Repeat("x", 64<<10)); err != nil {
+					return ctx.Err()
+				}
+			}
+			return ctx.Err()
+		}, func(err error) { done <- err })
+	}})
+	c, _ := r.dial(t)
+	write(t, c, get)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("a client that reads nothing is no error: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it is still being written")
+	}
+}
+
 func TestStreamEndsWholeWhenTheServerStops(t *testing.T) {
 	r, done := streaming(t, wait)
 	_, from := open(t, r)
