@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -111,18 +112,19 @@ func redisAt(b *testing.B) (name string, addresses []string) {
 }
 
 // BenchmarkConsume works an ordinary day off from inbound to commands and events, with Kafka and Redis in processes of
-// their own; an operation is one record. one: each record is handled by itself, as a consumer without batches would.
+// their own; an operation is one record. alone: one record at a time is handled in the process; one: one in each of the 16
+// partitions, which share their requests to Kafka; batch: what has come of a partition.
 func BenchmarkConsume(b *testing.B) {
 	name, redis := redisAt(b)
 	brokers := kafkaAt(b)
-	for _, mode := range []string{"one", "batch"} {
-		b.Run(name+"/"+mode, func(b *testing.B) { benchmarkConsume(b, brokers, redis, mode == "one") })
+	for _, mode := range []string{"alone", "one", "batch"} {
+		b.Run(name+"/"+mode, func(b *testing.B) { benchmarkConsume(b, brokers, redis, mode) })
 	}
 }
 
 const benchShards = chat.Shards(16)
 
-func benchmarkConsume(b *testing.B, brokers, redis []string, oneByOne bool) {
+func benchmarkConsume(b *testing.B, brokers, redis []string, mode string) {
 	prefix := fmt.Sprintf("bench-%d.", time.Now().UnixNano())
 	door, err := bus.Open(bus.Config{Brokers: brokers, Prefix: prefix, Shards: benchShards, SingleCopy: true}, zerolog.Nop())
 	if err != nil {
@@ -142,6 +144,7 @@ func benchmarkConsume(b *testing.B, brokers, redis []string, oneByOne bool) {
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
 	var handled, batches atomic.Int64
+	var turn sync.Mutex
 	done := make(chan struct{})
 	count := func(batch []stream.Record) {
 		batches.Add(1)
@@ -155,7 +158,11 @@ func benchmarkConsume(b *testing.B, brokers, redis []string, oneByOne bool) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- door.Consume(ctx, "inbound", stream.Inbound, func(ctx context.Context, batch []stream.Record) error {
-			if oneByOne {
+			if mode == "alone" {
+				turn.Lock()
+				defer turn.Unlock()
+			}
+			if mode != "batch" {
 				for i := range batch {
 					if err := d.h.Handle(ctx, batch[i:i+1]); err != nil {
 						return err
