@@ -52,7 +52,7 @@ func kafkaTroubles(k *kafka) (all []trouble) {
 	for _, n := range k.nodes {
 		ways = append(ways, n.cable)
 		all = append(all, trouble{
-			name: "kill " + n.name, most: 3 * time.Second, own: true,
+			name: "kill " + n.name, most: 3 * time.Second, own: len(k.nodes) > 1,
 			begin: func(context.Context) error { return n.kill() },
 			end:   func(ctx context.Context) error { return k.restart(ctx, n) },
 		}, paused(func() *node { return n }, n.name))
