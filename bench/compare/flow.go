@@ -78,7 +78,8 @@ func get(ctx context.Context, url string) (text []byte, status int, err error) {
 var effectRates = []float64{1000, 5000}
 
 // probesPerSecond are STOPs besides those in the mixture, each followed until it is in force.
-const probesPerSecond = 50
+// They are few: whoever asks too much is the load.
+const probesPerSecond = 25
 
 // effects measures how long a STOP takes from its webhook until the gateway would refuse to send to that person.
 func (t *turn) effects(ctx context.Context) error {
@@ -190,8 +191,8 @@ func post(ctx context.Context, host string, request []byte) error {
 }
 
 // stop sends one STOP and asks every millisecond what would happen to a message to that person, until it is refused; after
-// 20 ms more seldom, so that asking does not become the load. What it gives is up to the answer that said so: never less than
-// the truth, and at most a twentieth more.
+// 10 ms more seldom, so that asking does not become the load. What it gives is up to the answer that said so: never less than
+// the truth, and at most a tenth more.
 func (t *turn) stop(ctx context.Context, m *mix.Mix, n uint64) (time.Duration, error) {
 	began := time.Now()
 	if err := post(ctx, t.host, m.Maker().Make(n)); err != nil {
@@ -210,7 +211,7 @@ func (t *turn) stop(ctx context.Context, m *mix.Mix, n uint64) (time.Duration, e
 		if refused {
 			return time.Since(began), nil
 		}
-		if err := wait(ctx, max(time.Millisecond, time.Since(began)/20)); err != nil {
+		if err := wait(ctx, max(time.Millisecond, time.Since(began)/10)); err != nil {
 			return 0, err
 		}
 	}

@@ -99,7 +99,7 @@ func (r *results) markdown() string {
 	text += "\n## Latency at a rate\n\n256 connections; counted from the moment at which a webhook was due, so that a stall is charged to all who wait (no coordinated omission).\n" +
 		"Late: how late the generator itself was, in p99; it is part of the latencies.\n\n" + r.latencyTable()
 	text += "\n## From webhook to effect\n\nWorked off: webhooks a second from the first one sent by 256 connections as fast as they are answered, until each item is decoded and\n" +
-		fmt.Sprintf("routed and each stop word in it is decided, with a real Redis on the same cores. In force: from sending a STOP until the private API\nwould refuse a message to that person, asked every millisecond or at most a twentieth later, %d a second beside the rate; all rounds\ntogether.\n\n", probesPerSecond) + r.effectTable()
+		fmt.Sprintf("routed and each stop word in it is decided, with a real Redis on the same cores. In force: from sending a STOP until the private API\nwould refuse a message to that person, asked every millisecond or at most a tenth later, %d a second beside the rate; all rounds\ntogether.\n\n", probesPerSecond) + r.effectTable()
 	text += "\n## Memory\n\nMiB that the process holds (VmRSS) once it is ready, and held at most (VmHWM) in all of the above.\n\n" + r.memoryTable()
 	text += "\n## How\n\n" + r.how()
 	return text
