@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,7 +200,9 @@ func TestHealthIsToldWhileTooManyRequestsRun(t *testing.T) {
 // TestWhoIsToldToComeBackStaysConnected: past capacity, nobody needs a connection anew for each try.
 func TestWhoIsToldToComeBackStaysConnected(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	r := start(t, httpd.Options{Requests: 1, Handler: func(ctx context.Context, rc *fasthttp.RequestCtx) {
+	var refused atomic.Int32
+	count := func(int) { refused.Add(1) }
+	r := start(t, httpd.Options{Requests: 1, Refused: count, Handler: func(ctx context.Context, rc *fasthttp.RequestCtx) {
 		if rc.IsGet() {
 			close(entered)
 			<-leave
@@ -217,6 +220,9 @@ func TestWhoIsToldToComeBackStaysConnected(t *testing.T) {
 		if resp, _ := answer(t, from); resp.StatusCode != 503 || resp.Close {
 			t.Fatalf("%s, close %v", resp.Status, resp.Close)
 		}
+	}
+	if refused.Load() != 3 {
+		t.Errorf("%d are counted", refused.Load())
 	}
 	close(leave)
 	answer(t, fromFirst)

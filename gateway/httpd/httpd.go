@@ -29,7 +29,7 @@ type Options struct {
 	// Admit decides by the header alone whether a request goes on: 0, or the status to refuse it with, before a byte of
 	// the body is read and without a body of the answer. It may be asked more than once and has no effect. nil admits all.
 	Admit func(h *fasthttp.RequestHeader) int
-	// Refused is told once of every request that Admit refused. nil: nobody is.
+	// Refused is told once of every request that Admit refused, or that found too many running: 503. nil: nobody is.
 	Refused func(status int)
 	// Vital is asked while too many requests run, and says which are answered all the same. nil: none.
 	Vital func(h *fasthttp.RequestHeader) bool

@@ -25,6 +25,9 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 		c.leaveSlot()
 	} else {
 		Busy(rc)
+		if s.options.Refused != nil {
+			s.options.Refused(fasthttp.StatusServiceUnavailable)
+		}
 	}
 	if !c.whole && !drained(rc) {
 		closeUnread(rc)

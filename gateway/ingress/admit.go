@@ -37,9 +37,9 @@ func (i *Ingress) Admit(h *fasthttp.RequestHeader) int {
 	return statusOf(i.refusal(h, app))
 }
 
-// Refused counts what Admit refused. It is an httpd.Options.Refused.
+// Refused counts what Admit refused, and what found too many requests running. It is an httpd.Options.Refused.
 func (i *Ingress) Refused(status int) {
-	for _, r := range []result{unknownApp, tooLarge, unsigned} {
+	for _, r := range []result{unknownApp, tooLarge, unsigned, busy} {
 		if statusOf(r) == status {
 			i.Metrics.Webhook(string(r), 0)
 		}
