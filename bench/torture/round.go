@@ -86,6 +86,7 @@ func (r *round) settings(prefix string) map[string]any {
 const (
 	bootWithin   = 2 * time.Minute
 	settleWithin = 4 * time.Minute
+	calm         = 4 * time.Second  // before the first trouble, so that there is something in flight
 	stuckAfter   = 45 * time.Second // without any progress nothing will come any more
 	quietFor     = 5 * time.Second  // in which nothing more may happen once all is accounted for
 )
@@ -199,7 +200,11 @@ func (r *round) storm(ctx context.Context) (delivering *sync.WaitGroup) {
 	for i, troubles := range [][]trouble{
 		firstTroubles(r.fleet), secondTroubles(r.fleet, r.lasts), append(kafkaTroubles(r.kafkas), redisTroubles(r.redises)...),
 	} {
-		making.Go(func() { r.disturb(raging, plan(r.seed+uint64(i), troubles, r.lasts)) })
+		making.Go(func() {
+			if pause(raging, calm) {
+				r.disturb(raging, plan(r.seed+uint64(i), troubles, r.lasts-calm))
+			}
+		})
 	}
 	making.Wait()
 	return delivering
