@@ -150,15 +150,15 @@ func (b *batch) decision(shard int, cursor Cursor) ([]*stream.Record, []Change, 
 		return nil, nil, fmt.Errorf("cursor: %w", err)
 	}
 	b.states[CursorKey] = place
-	changes := append(b.changes, Change{Key: CursorKey})
-	records, all := make([]*stream.Record, len(changes)), make([]stream.Record, len(changes))
-	for i := range changes {
-		c := &changes[i]
+	b.changes = append(b.changes, Change{Key: CursorKey})
+	records, all := make([]*stream.Record, len(b.changes)), make([]stream.Record, len(b.changes))
+	for i := range b.changes {
+		c := &b.changes[i]
 		c.New = b.states[c.Key]
 		all[i] = stream.Record{Topic: stream.State, Partition: shard, Key: []byte(c.Key), Value: c.New}
 		records[i] = &all[i]
 	}
-	return records, changes, nil
+	return records, b.changes, nil
 }
 
 // dead makes a dead letter of a command. One that is larger than any of ours stays in commands alone.
