@@ -179,3 +179,23 @@ func TestBadCommandsAreRefusedByTheirKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestTwoOptOutsThatOneStopCausesAreTwoEvents(t *testing.T) {
+	w := newWorld(t, 4)
+	w.change("newer", typed(true, 363, "default", adaB))
+	w.settle()
+	w.change("stop", typed(true, 318, "default", ada, adaB)) // its link brings the newer one along
+	shards := w.shards
+	w.step(shards.Of(ref(ada).P), false)
+	w.change("start", typed(false, 340, "default", ada))
+	w.settle()
+	told := map[string]bool{}
+	for _, e := range w.events {
+		if e.Pseudonym == ref(ada).P {
+			told[e.ID] = true
+		}
+	}
+	if rows := w.rows(ada); len(rows) != 3 || rows[0].Root != "stop" || rows[2].Root != "stop" || len(told) != 3 {
+		t.Errorf("rows %+v, told %v", rows, told)
+	}
+}

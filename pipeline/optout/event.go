@@ -3,6 +3,7 @@ package optout
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -10,7 +11,8 @@ import (
 	"optgate/pipeline/stream"
 )
 
-// Event is the value of a record of events that tells of a change of consent. Its id is the same in every repeat.
+// Event is the value of a record of events that tells of a change of consent. Its id is the same in every repeat, and another
+// for each change: one root may bar the same entry twice, the second time by a newer stop that its own link brought along.
 type Event struct {
 	V          int             `json:"v"`
 	ID         string          `json:"id"`
@@ -44,7 +46,7 @@ func (w *word) tell(id chat.Identifier, at int64, row Row) error {
 	if row.To == StandingOut {
 		e.Kind = EventOptout
 	}
-	e.ID = strings.Join([]string{w.root.ID, row.Pseudonym.String(), row.List, row.Channel, e.Kind}, "/")
+	e.ID = strings.Join([]string{w.root.ID, row.Pseudonym.String(), row.List, row.Channel, e.Kind, strconv.FormatInt(row.Time, 10)}, "/")
 	value, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("event: %w", err)

@@ -131,7 +131,31 @@ func TestEveryOrderEndsAlike(t *testing.T) {
 			checkEntries(t, w, history, id)
 		}
 		checkConfirmations(t, w, history)
+		checkEvents(t, w)
 	})
+}
+
+// checkEvents holds that each change was told under an id of its own, the same in every repeat.
+func checkEvents(t *rapid.T, w *world) {
+	type change struct {
+		shard int
+		row   int64
+	}
+	told := map[string]change{}
+	for _, e := range w.events {
+		c := change{e.Shard, e.Row}
+		if before, again := told[e.ID]; again && before != c {
+			t.Fatalf("event %s tells of %+v and of %+v", e.ID, before, c)
+		}
+		told[e.ID] = c
+	}
+	changes := 0
+	for s := range w.ledger {
+		changes += len(w.ledger[s])
+	}
+	if len(told) != changes {
+		t.Fatalf("%d changes, %d told", changes, len(told))
+	}
 }
 
 func checkEntries(t *rapid.T, w *world, history []said, id string) {
