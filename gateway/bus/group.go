@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/segmentio/kafka-go"
 
 	"optgate/pipeline/stream"
@@ -44,6 +45,7 @@ func (b *Bus) member(ctx context.Context, group string, topics []stream.Topic, r
 		<-ended.Done()
 		_ = members.Close() // leaves the group; never an error
 	}()
+	failures := b.log.Sample(&zerolog.BurstSampler{Burst: 1, Period: 10 * time.Second})
 	for {
 		generation, err := members.Next(ctx)
 		switch {
@@ -53,7 +55,7 @@ func (b *Bus) member(ctx context.Context, group string, topics []stream.Topic, r
 			return context.Cause(ctx)
 		case errors.Is(err, kafka.RebalanceInProgress):
 		default:
-			b.log.Warn().Err(err).Str("group", group).Msg("group cannot be joined; trying again")
+			failures.Warn().Err(err).Str("group", group).Msg("group cannot be joined; trying again")
 		}
 	}
 }
