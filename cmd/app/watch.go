@@ -22,12 +22,13 @@ const (
 // watch is what is looked at every second: how far the pipeline is behind what ingress has kept.
 type watch struct {
 	hold     outbound.Hold
+	held     string // why bulk waited at the last look
 	progress progress
 	answered atomic.Int64 // ms since 1970 of Kafka's last answer
 }
 
 // behind says that bulk must wait.
-func (w *watch) behind() bool { return w.hold.Holds(time.Now()) }
+func (w *watch) behind() bool { return w.hold.Why(time.Now()) != "" }
 
 // kafka gives nil where Kafka has answered lately.
 func (w *watch) kafka() error {
@@ -96,8 +97,21 @@ func (a *App) lookAtKafka(ctx context.Context) {
 	}
 	a.metrics.Oldest(a.watch.hold.Age(now))
 	a.metrics.Stalled(a.watch.progress.Stalled(now))
-	a.metrics.Held(a.watch.hold.Holds(now))
+	a.tellHold(a.watch.hold.Why(now))
 	a.metrics.Kafka(a.watch.kafka() == nil, a.bus.Queued())
+}
+
+// tellHold says when bulk begins to wait, and when it goes on.
+func (a *App) tellHold(why string) {
+	a.metrics.Held(why != "")
+	switch {
+	case why == a.watch.held:
+	case why != "":
+		a.log.Warn().Str("reason", why).Msg("bulk is held")
+	default:
+		a.log.Info().Str("reason", a.watch.held).Msg("bulk goes on")
+	}
+	a.watch.held = why
 }
 
 // lookAtRedis asks which shards are certain. A Redis that was wiped is told again whose views it holds, else an empty Kafka

@@ -63,10 +63,20 @@ func (h *Hold) Silent(now time.Time) bool {
 	return now.Sub(h.asked) > silenceMost
 }
 
-// Holds says that bulk must wait.
-func (h *Hold) Holds(now time.Time) bool {
-	if h.Silent(now) || h.Age(now) > unreadMost {
-		return true
+// The reasons for which bulk waits.
+const (
+	HeldUnread = "unread"       // items lie unhandled for too long
+	HeldSilent = "kafka_silent" // nobody knows whether they do
+	HeldDead   = "dead_letters" // too many hold messages of our channels
+)
+
+// Why gives the reason for which bulk must wait, "" if it need not.
+func (h *Hold) Why(now time.Time) string {
+	switch {
+	case h.Silent(now):
+		return HeldSilent
+	case h.Age(now) > unreadMost:
+		return HeldUnread
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,7 +85,10 @@ func (h *Hold) Holds(now time.Time) bool {
 	if len(h.items) > 0 {
 		items = h.items[len(h.items)-1].n - h.items[0].n
 	}
-	return len(h.lost) > lostMost && float64(len(h.lost)) > lostShare*float64(items)
+	if len(h.lost) > lostMost && float64(len(h.lost)) > lostShare*float64(items) {
+		return HeldDead
+	}
+	return ""
 }
 
 func (h *Hold) recent(now time.Time) []time.Time {

@@ -22,20 +22,20 @@ func TestBulkIsHeldWhileStopsMayLieUnread(t *testing.T) {
 		items  int64 // that came within the minute
 		before func(h *outbound.Hold)
 		after  time.Duration // of the last answer
-		held   bool
+		why    string
 	}{
-		{"all is handled", time.Time{}, 0, nil, 0, false},
-		{"an item waits for 30 s", start.Add(-30 * time.Second), 0, nil, 0, false},
-		{"an item waits for longer", start.Add(-30*time.Second - time.Millisecond), 0, nil, 0, true},
-		{"an item's clock is ahead", start.Add(time.Hour), 0, nil, 0, false},
-		{"Kafka is silent", time.Time{}, 0, nil, 11 * time.Second, true},
-		{"twenty dead letters", time.Time{}, 0, lost(20), 0, false},
-		{"twenty-one dead letters", time.Time{}, 0, lost(21), 0, true},
-		{"twenty-one among very many", time.Time{}, 2101, lost(21), 0, false},
-		{"twenty-one among many", time.Time{}, 2099, lost(21), 0, true},
+		{"all is handled", time.Time{}, 0, nil, 0, ""},
+		{"an item waits for 30 s", start.Add(-30 * time.Second), 0, nil, 0, ""},
+		{"an item waits for longer", start.Add(-30*time.Second - time.Millisecond), 0, nil, 0, outbound.HeldUnread},
+		{"an item's clock is ahead", start.Add(time.Hour), 0, nil, 0, ""},
+		{"Kafka is silent", time.Time{}, 0, nil, 11 * time.Second, outbound.HeldSilent},
+		{"twenty dead letters", time.Time{}, 0, lost(20), 0, ""},
+		{"twenty-one dead letters", time.Time{}, 0, lost(21), 0, outbound.HeldDead},
+		{"twenty-one among very many", time.Time{}, 2101, lost(21), 0, ""},
+		{"twenty-one among many", time.Time{}, 2099, lost(21), 0, outbound.HeldDead},
 	} {
 		var h outbound.Hold
-		if !h.Holds(start) {
+		if h.Why(start) != outbound.HeldSilent {
 			t.Errorf("%s: nothing is held before Kafka was ever asked", c.name)
 		}
 		h.Asked(start.Add(-time.Second), time.Time{}, 100)
@@ -43,14 +43,14 @@ func TestBulkIsHeldWhileStopsMayLieUnread(t *testing.T) {
 			c.before(&h)
 		}
 		h.Asked(start, c.oldest, 100+c.items)
-		if held := h.Holds(start.Add(c.after)); held != c.held {
-			t.Errorf("%s: held %v", c.name, held)
+		if why := h.Why(start.Add(c.after)); why != c.why {
+			t.Errorf("%s: held because of %q", c.name, why)
 		}
 	}
 	var h outbound.Hold
 	lost(50)(&h)
 	h.Asked(start.Add(61*time.Second), time.Time{}, 0)
-	if h.Holds(start.Add(61 * time.Second)) {
+	if h.Why(start.Add(61*time.Second)) != "" {
 		t.Error("dead letters are held against us for more than a minute")
 	}
 }
