@@ -17,7 +17,7 @@ func TestPublishAllocates(t *testing.T) {
 		anyone := func(*leader) bool { return true }
 		for range b.queue.wake {
 			b.queue.mu.Lock()
-			lanes, _, _ = b.queue.loads(lanes[:0], leaders, session{}, anyone)
+			lanes, _, _ = b.queue.loads(lanes[:0], leaders, anyone)
 			b.queue.mu.Unlock()
 			b.land(lanes, 5)
 		}

@@ -56,15 +56,22 @@ func (b *Bus) deliver(lanes []*lane) bool {
 func (l *lane) land(q *queue, base int64) {
 	l.sequence = after(l.sequence, len(l.flight.entries))
 	q.answer(l.flight, base, nil)
-	l.flight, l.backoff, l.notUntil, l.why = nil, 0, time.Time{}, nil
+	l.settled()
 }
 
-// refuse settles a flight that the broker will never take. Its sequence was not used up.
+// refuse settles a flight that the broker will never take. Its sequence was not used up by that, but may have been by an
+// attempt before: to use it again could have the next batch swallowed as a repeat, while a gap is refused and mended.
 func (l *lane) refuse(q *queue, err error) {
+	if l.why != nil {
+		l.sequence = after(l.sequence, len(l.flight.entries))
+	}
 	err = fmt.Errorf("publish to %s/%d: %w", l.at.topic, l.at.partition, err)
 	q.answer(l.flight, 0, fault.Wrap(err, fault.Internal, "kafka_refused", "Kafka refused a record"))
-	l.flight = nil
+	l.settled()
 }
+
+// settled makes the lane as if nothing had ever failed.
+func (l *lane) settled() { l.flight, l.backoff, l.notUntil, l.why = nil, 0, time.Time{}, nil }
 
 // parcel is an encoded batch for a partition.
 type parcel struct {

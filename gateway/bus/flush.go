@@ -33,13 +33,13 @@ func (b *Bus) send() time.Duration {
 	if idle {
 		return 0
 	}
-	leaders, s, err := b.footing()
+	leaders, err := b.footing()
 	if err != nil {
 		b.refresh()
 		return 100 * time.Millisecond
 	}
 	q.mu.Lock()
-	lanes, again, lost := q.loads(nil, leaders, s, func(l *leader) bool { return !l.busy })
+	lanes, again, lost := q.loads(nil, leaders, func(l *leader) bool { return !l.busy })
 	loads := map[*leader][]*lane{}
 	for _, l := range lanes {
 		l.leader.busy = true
@@ -65,12 +65,12 @@ func (b *Bus) commit(to *leader, lanes []*lane) {
 		if !fine || b.ctx.Err() != nil {
 			break
 		}
-		leaders, s, err := b.footing()
+		leaders, err := b.footing()
 		if err != nil {
 			break
 		}
 		q.mu.Lock()
-		more, _, lost := q.loads(lanes, leaders, s, func(l *leader) bool { return l == to })
+		more, _, lost := q.loads(lanes, leaders, func(l *leader) bool { return l == to })
 		q.mu.Unlock()
 		lanes = more
 		if lost {
@@ -85,29 +85,33 @@ func (b *Bus) commit(to *leader, lanes []*lane) {
 	}
 }
 
-// footing gives what every request needs: who leads what, and a session.
-func (b *Bus) footing() (map[place]int32, session, error) {
+// footing sees to what every request needs: a session, and who leads what, which it gives.
+func (b *Bus) footing() (map[place]int32, error) {
 	q := &b.queue
 	leaders, err := b.leaders(b.ctx)
 	q.mu.Lock()
-	s, valid := q.session, q.valid
+	valid := q.valid
 	q.why = err
 	q.mu.Unlock()
 	if err != nil || valid {
-		return leaders, s, err
+		return leaders, err
 	}
-	s, err = b.initProducer(b.ctx, "")
+	s, err := b.initProducer(b.ctx, "")
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.why = err; err == nil {
 		q.session, q.valid = s, true
 	}
-	return leaders, s, err
+	return leaders, err
 }
 
 // loads appends the lanes of wanted leaders that can be sent now, each with its flight. again: after so long there may be
 // more. lost: a partition has no leader. What is for other leaders that are idle is left to the flusher. The mutex is held.
-func (q *queue) loads(lanes []*lane, leaders map[place]int32, s session, wanted func(*leader) bool) (_ []*lane, again time.Duration, lost bool) {
+func (q *queue) loads(lanes []*lane, leaders map[place]int32, wanted func(*leader) bool) (_ []*lane, again time.Duration, lost bool) {
+	if !q.valid { // the session has ended since it was looked at, and no lane may go back to it: see lane.load
+		q.nudge()
+		return lanes, 0, false
+	}
 	now := time.Now()
 	later := func(d time.Duration) {
 		if again == 0 || d < again {
@@ -148,8 +152,8 @@ func (q *queue) loads(lanes []*lane, leaders map[place]int32, s session, wanted 
 			continue
 		}
 		l.ready = false
-		if l.load(s, now) {
-			l.sending = true
+		if l.load(q.session, now) {
+			l.sending, l.leader.began = true, now
 			l.leader.bytes += len(l.flight.encoded)
 			lanes = append(lanes, l)
 		}

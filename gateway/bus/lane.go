@@ -79,7 +79,8 @@ func (l *lane) drop(q *queue, o *openBatch) {
 	}
 }
 
-// load makes the lane's next flight; false if there is nothing to send. The mutex is held.
+// load makes the lane's next flight; false if there is nothing to send. The session is never one that the lane has left: its
+// sequence would begin anew, and brokers swallow what seems to be a repeat. The mutex is held.
 func (l *lane) load(s session, now time.Time) bool {
 	if l.flight != nil {
 		return true

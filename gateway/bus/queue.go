@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"optgate/pipeline/fault"
 	"optgate/pipeline/stream"
@@ -37,8 +38,9 @@ type queue struct {
 
 // leader is a broker as publishing sees it.
 type leader struct {
-	busy  bool // a committer is at work for it
-	bytes int  // of the request that is being put together
+	busy  bool      // a committer is at work for it
+	began time.Time // its last request
+	bytes int       // of the request that is being put together
 }
 
 func (q *queue) init() {

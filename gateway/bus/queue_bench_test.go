@@ -31,7 +31,7 @@ func BenchmarkQueue(b *testing.B) {
 					continue
 				}
 				q.mu.Lock()
-				lanes, _, _ = q.loads(lanes[:0], leaders, session{}, anyone)
+				lanes, _, _ = q.loads(lanes[:0], leaders, anyone)
 				q.mu.Unlock()
 				door.land(lanes, 0)
 				for _, w := range waiters {

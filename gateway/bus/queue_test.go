@@ -19,6 +19,7 @@ func desk() *Bus {
 	b := &Bus{topics: table(4)}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.queue.init()
+	b.queue.session, b.queue.valid = session{id: 7}, true
 	return b
 }
 
@@ -32,7 +33,7 @@ func (b *Bus) load() []*lane {
 	}
 	b.queue.mu.Lock()
 	defer b.queue.mu.Unlock()
-	lanes, _, _ := b.queue.loads(nil, leaders, session{id: 7}, func(*leader) bool { return true })
+	lanes, _, _ := b.queue.loads(nil, leaders, func(*leader) bool { return true })
 	return lanes
 }
 
