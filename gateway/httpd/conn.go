@@ -116,10 +116,10 @@ func (c *conn) Close() error {
 func (c *conn) wait() bool {
 	var first [1]byte
 	n, err := c.Read(first[:])
+	c.since.Store(c.listener.now()) // before the phase, see turned
 	if n == 0 || err != nil || !c.turn(parked, arriving) {
 		return false
 	}
 	c.first = int(first[0])
-	c.since.Store(c.listener.now())
 	return true
 }

@@ -53,12 +53,14 @@ func (c *conn) leaveSlot() {
 	}
 }
 
-// turned notes what fasthttp does with a connection: it waits for the next request, or has seen its first byte.
+// turned notes what fasthttp does with a connection: it waits for the next request, or has seen its first byte. Since when is
+// noted first: who has just begun would otherwise pass, for a moment, for one who has kept us waiting, and be hung up on.
 func (s *Server) turned(nc net.Conn, to fasthttp.ConnState) {
 	if to != fasthttp.StateIdle && to != fasthttp.StateActive {
 		return
 	}
 	c := nc.(*conn) //nolint:forcetypeassert // what our listener gives
+	c.since.Store(c.listener.now())
 	if to == fasthttp.StateIdle {
 		c.turn(busy, quiet)
 	} else {
