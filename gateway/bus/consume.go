@@ -20,9 +20,10 @@ const grace = 2 * time.Second
 
 // Consume handles a topic as a member of a group until ctx ends, at least once: records of a partition come in order, in
 // batches, and are committed within their generation after handle has returned nil: in the background, so that the next
-// batch doesn't wait for it. handle runs at once for different partitions, never for the same one. Its error is logged, and the same batch comes again, a little later each time; a
-// panic is such an error. What can never be handled, handle has to put aside itself. The error is ctx's, or
-// stream.ErrTruncated when the group had committed an offset that the log no longer holds: records were lost unread.
+// batch doesn't wait for it. handle runs at once for different partitions, never for the same one. Its error is logged, and
+// the same batch comes again, a little later each time; a panic is such an error. What can never be handled, handle has to
+// put aside itself. The error is ctx's, or stream.ErrTruncated when the group had committed an offset that the log no longer
+// holds: records were lost unread.
 func (b *Bus) Consume(ctx context.Context, group string, topic stream.Topic, handle func(context.Context, []stream.Record) error) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)

@@ -30,7 +30,7 @@ type Follower struct {
 	news   chan struct{}
 }
 
-// Follow reads a partition from an offset on; nothing is asked for before the first call. Close it after use.
+// Follow reads a partition from an offset on; the first fetch begins at once. Close it after use.
 func (b *Bus) Follow(topic stream.Topic, partition int, from int64) *Follower {
 	w := &Follower{b: b, at: place{topic, partition}, next: from, news: make(chan struct{}, 1)}
 	b.join(w)
