@@ -48,14 +48,14 @@ func list(texts []string) []any {
 }
 
 // eachServers tells a story on Kafka and Redis inside the process, and on the real ones that OPTGATE_TEST_KAFKA (clusters
-// between blanks, brokers between commas), OPTGATE_TEST_REDIS and OPTGATE_TEST_REDIS_CLUSTER name, if any.
+// between blanks, brokers between commas), OPTGATE_TEST_REDIS and OPTGATE_TEST_REDIS_CLUSTER name. Where any are named, it is
+// told on those alone: the embedded ones have their turn without them.
 func eachServers(t *testing.T, story func(t *testing.T, on servers)) {
 	named := realServers()
 	if len(named) == 0 {
 		story(t, servers{})
 		return
 	}
-	t.Run("embedded", func(t *testing.T) { story(t, servers{}) })
 	for _, on := range named {
 		t.Run("real/"+on.name, func(t *testing.T) {
 			on.prefix = "e2e-" + strings.ToLower(rand.Text()[:10]) + "."

@@ -54,13 +54,15 @@ func compact(brokers []string, topic string) error {
 	return err
 }
 
-// each runs a test on the embedded kinds and, where OPTGATE_TEST_KAFKA, OPTGATE_TEST_REDIS and OPTGATE_TEST_REDIS_CLUSTER name
+// each runs a test on the embedded kinds or, where OPTGATE_TEST_KAFKA, OPTGATE_TEST_REDIS and OPTGATE_TEST_REDIS_CLUSTER name
 // them, on real ones: the first Kafka with one Redis, the others with the Cluster. single leaves the latter out.
 func each(t *testing.T, single bool, test func(t *testing.T, target Target)) {
 	t.Helper()
-	t.Run("embedded", func(t *testing.T) { test(t, embedded(t)) })
-	redises := os.Getenv("OPTGATE_TEST_REDIS")
-	for brokers := range strings.FieldsSeq(os.Getenv("OPTGATE_TEST_KAFKA")) {
+	named, redises := strings.Fields(os.Getenv("OPTGATE_TEST_KAFKA")), os.Getenv("OPTGATE_TEST_REDIS")
+	if len(named) == 0 {
+		t.Run("embedded", func(t *testing.T) { test(t, embedded(t)) })
+	}
+	for _, brokers := range named {
 		if redises == "" {
 			t.Fatal("a real Kafka is named and no Redis for it")
 		}
