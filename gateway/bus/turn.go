@@ -11,8 +11,8 @@ import (
 const sluggish = 500 * time.Millisecond
 
 // turn gives the partition for a record that may go to any of n. It is the same as for the last one until that one's batch is
-// sent, or full, or can't be sent, or its broker hangs; then the next one that is free, on a broker that has nothing to do if there is any. So a
-// request to Kafka holds one batch of such records instead of one in each partition. The mutex is held.
+// sent, or full, or can't be sent, or its broker hangs; then the next one that is free, on a broker that has nothing to do if
+// there is any. So a request to Kafka holds one batch of such records instead of one in each partition. The mutex is held.
 func (q *queue) turn(topic stream.Topic, n, size int) int {
 	now, next := q.turns[topic], -1
 	for i := range n {
