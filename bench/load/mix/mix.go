@@ -24,7 +24,7 @@ const (
 
 // Options say what to make.
 type Options struct {
-	Kinds  string // names of files in testdata with their shares, as text=90,stop=10; "" is Usual
+	Kinds  string // what Kinds names, with shares, as text=90,stop=10; "" is Usual
 	Host   string // for the header
 	Path   string // of the webhook, as /webhooks/meta
 	Secret string // of the app at Meta, which signs
@@ -55,9 +55,11 @@ func New(o Options) (*Mix, error) {
 		if err != nil || n < 1 || n > 1000 {
 			return nil, fmt.Errorf("%q is no kind with its share, as text=90", part)
 		}
-		body, err := payloads.ReadFile("testdata/" + name + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("no kind is called %q; there are %s", name, strings.Join(Kinds(), ", "))
+		body := made(name)
+		if body == nil {
+			if body, err = payloads.ReadFile("testdata/" + name + ".json"); err != nil {
+				return nil, fmt.Errorf("no kind is called %q; there are %s", name, strings.Join(Kinds(), ", "))
+			}
 		}
 		m.shapes = append(m.shapes, newShape(bytes.TrimSpace(body), o))
 		m.order = append(m.order, bytes.Repeat([]byte{uint8(len(m.shapes) - 1)}, n)...)
@@ -80,6 +82,7 @@ func Kinds() []string {
 	for i, e := range entries {
 		names[i] = strings.TrimSuffix(e.Name(), ".json")
 	}
+	names = append(names, Large, Thousand)
 	slices.Sort(names)
 	return names
 }

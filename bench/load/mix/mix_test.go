@@ -94,6 +94,21 @@ func TestEachKindCanBeAlone(t *testing.T) {
 	}
 }
 
+func TestTheLargestAreAsLargeAsMetaSends(t *testing.T) {
+	large := prepare(t, mix.Large+"=1")
+	if n := len(body(t, large.Maker().Make(3))); n != 3<<20 {
+		t.Errorf("%d bytes", n)
+	}
+	thousand := prepare(t, mix.Thousand+"=1")
+	ids := map[string]bool{}
+	for _, id := range regexp.MustCompile(`"id":"wamid[^"]+"`).FindAll(body(t, thousand.Maker().Make(3)), -1) {
+		ids[string(id)] = true
+	}
+	if items, _ := thousand.Items(3); items != 1000 || len(ids) != items {
+		t.Errorf("%d items, %d ids", items, len(ids))
+	}
+}
+
 func TestAWrongMixtureIsRefused(t *testing.T) {
 	for _, kinds := range []string{"text", "text=0", "text=x", "text=1,", "nonsense=3", "../mix=1"} {
 		if _, err := mix.New(mix.Options{Kinds: kinds}); err == nil || strings.Contains(err.Error(), "testdata") {
