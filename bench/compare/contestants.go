@@ -12,14 +12,15 @@ import (
 // level is one way to load a contestant.
 type level struct {
 	Connections int     `json:"connections"`
-	Rate        float64 `json:"rate"` // 0: as fast as answers come
+	Rate        float64 `json:"rate"`             // 0: as fast as answers come
+	Beside      string  `json:"beside,omitempty"` // the crowd that calls meanwhile
 }
 
 var (
-	throughput = []level{{64, 0}, {256, 0}, {1024, 0}}
-	latency    = []level{{256, 15_000}, {256, 30_000}}
+	throughput = []level{{Connections: 64}, {Connections: 256}, {Connections: 1024}}
+	latency    = []level{{Connections: 256, Rate: 15_000}, {Connections: 256, Rate: 30_000}}
 	everything = append(append([]level{}, throughput...), latency...)
-	once       = []level{{256, 0}}
+	once       = []level{{Connections: 256}}
 )
 
 // kinds of Kafka that a contestant stands on.
@@ -39,6 +40,7 @@ type contestant struct {
 	start  func(ctx context.Context, s *site) (*standing, error)
 	levels []level
 	flow   bool // also measured from webhook to effect
+	crowd  bool // also measured beside a crowd
 	node   bool // needs the packages in bench/peers
 }
 
@@ -48,8 +50,8 @@ const bare = "bare"
 // contestants are in the order in which results show them.
 func contestants() []contestant {
 	return []contestant{
-		{name: bare, title: "bare fasthttp: no signature, no Kafka", start: program("bare"), levels: everything},
-		{name: "optgate", title: "**Optgate**, ingress", kafka: alone, start: gateway(ingressOnly), levels: everything},
+		{name: bare, title: "bare fasthttp: no signature, no Kafka", start: program("bare"), levels: everything, crowd: true},
+		{name: "optgate", title: "**Optgate**, ingress", kafka: alone, start: gateway(ingressOnly), levels: everything, crowd: true},
 		{name: "optgate-synced", title: "**Optgate**, ingress, each batch synced to disk", kafka: aloneSynced, start: gateway(ingressOnly), levels: everything},
 		{name: "optgate-kafka", title: "**Optgate**, ingress, on Apache Kafka", kafka: apache, start: gateway(ingressOnly), levels: everything},
 		{name: "optgate-all", title: "**Optgate**, everything in one process", kafka: embedded, start: gateway(allRoles), levels: once, flow: true},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"optgate/bench/load/crowd"
 	"optgate/bench/load/offer"
 )
 
@@ -25,8 +26,9 @@ type results struct {
 	Versions map[string]string `json:"versions"`
 	Command  string            `json:"command"`
 	Settings settings          `json:"settings"`
-	Missing  map[string]string `json:"missing"` // contestants that were not measured, and why
-	Kept     int               `json:"kept"`    // records that were promised and then found in Kafka
+	Missing  map[string]string `json:"missing"`         // contestants that were not measured, and why
+	Apart    map[string]string `json:"apart,omitempty"` // crowds that could not gather, and why
+	Kept     int               `json:"kept"`            // records that were promised and then found in Kafka
 	Samples  []Sample          `json:"samples"`
 	Effects  []Effect          `json:"effects"`
 	Memory   []Memory          `json:"memory"`
@@ -39,6 +41,8 @@ type Sample struct {
 	Level      level         `json:"level"`
 	Report     *offer.Report `json:"report"`
 	ServerCPU  float64       `json:"server_cpu"`           // seconds of processor time of its process while it was measured
+	Crowd      []crowd.Group `json:"crowd,omitempty"`      // how the crowd beside it fared
+	Held       float64       `json:"held,omitempty"`       // MiB that its process held at the end, the crowd still there
 	WorkedOff  float64       `json:"worked_off,omitempty"` // webhooks a second, from the first one until all had their effect
 	Foreign    float64       `json:"foreign"`              // share of all processors that others took
 	Dropped    int           `json:"dropped"`              // samples that were dropped for this one
@@ -73,7 +77,7 @@ type Memory struct {
 // newResults says where and with what is measured.
 func newResults(ctx context.Context, s settings) (*results, error) {
 	r := &results{
-		Date: time.Now().UTC().Truncate(time.Second), Settings: s, Missing: map[string]string{},
+		Date: time.Now().UTC().Truncate(time.Second), Settings: s, Missing: map[string]string{}, Apart: map[string]string{},
 		Versions: map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go")},
 		Command:  fmt.Sprintf("go run ./bench/compare -rounds %d -seconds %g -foreign %g -tries %d", s.Rounds, s.Seconds, s.Foreign, s.Tries),
 	}

@@ -58,7 +58,7 @@ func (r *results) intoReadme(text string) (string, error) {
 
 // short is what README shows.
 func (r *results) short() string {
-	text := "\n![Webhooks kept a second, and how long the slowest of a hundred waits](bench/results/latest.svg)\n\n" + r.throughputTable() + "\n"
+	text := "\n![Webhooks kept a second, and how long the slowest of a hundred waits](bench/results/latest.svg)\n\n" + r.throughputTable() + "\n" + r.crowdLine()
 	return text + fmt.Sprintf("%s, generator and Kafka on the same; %s; medians of %d rounds, each contestant in each round; commit %s.\n"+
 		"%sLatencies, memory, versions and the command: [bench/results/latest.md](bench/results/latest.md). `make bench` measures it on your machine.\n\n",
 		r.Machine, r.Date.Format("2 January 2006"), r.Settings.Rounds, r.Commit, r.warning())
@@ -98,6 +98,7 @@ func (r *results) markdown() string {
 		"Processor time is\nthat of the contestant's process, with whatever runs inside it; instructions can't be counted on every machine.\n\n" + r.throughputTable()
 	text += "\n## Latency at a rate\n\n256 connections; counted from the moment at which a webhook was due, so that a stall is charged to all who wait (no coordinated omission).\n" +
 		"Late: how late the generator itself was, in p99; it is part of the latencies.\n\n" + r.latencyTable()
+	text += r.crowdSection()
 	text += "\n## From webhook to effect\n\nWorked off: webhooks a second from the first one sent by 256 connections as fast as they are answered, until each item is decoded and\n" +
 		fmt.Sprintf("routed and each stop word in it is decided, with a real Redis on the same cores. In force: from sending a STOP until the private API\nwould refuse a message to that person, asked every millisecond or at most a tenth later, %d a second beside the rate; all rounds\ntogether.\n\n", probesPerSecond) + r.effectTable()
 	text += "\n## Memory\n\nMiB that the process holds (VmRSS) once it is ready, and held at most (VmHWM) in all of the above.\n\n" + r.memoryTable()

@@ -76,6 +76,11 @@ func (t *turn) measure(ctx context.Context) error {
 		return err
 	}
 	t.field.results.Memory = append(t.field.results.Memory, memory)
+	if t.contestant.crowd {
+		if err := t.crowds(ctx); err != nil {
+			return err
+		}
+	}
 	return t.keptAll(ctx)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"optgate/bench/load/offer"
@@ -23,14 +24,11 @@ type Group struct {
 
 // String gives it in one line.
 func (g Group) String() string {
-	text := fmt.Sprintf("%s: %d of %d connections stood, %d were closed, %d times refused", g.Kind, g.Stood, g.Asked, g.Closed, g.Refused)
-	if g.Kept.Webhooks > 0 {
-		text += fmt.Sprintf(", %d webhooks kept", g.Kept.Webhooks)
-	}
+	parts := []string{fmt.Sprintf("%s: %d of %d connections stood, %d were closed, %d times refused", g.Kind, g.Stood, g.Asked, g.Closed, g.Refused)}
 	for _, status := range slices.Sorted(maps.Keys(g.Answers)) {
-		text += fmt.Sprintf(", %d: %d", status, g.Answers[status])
+		parts = append(parts, fmt.Sprintf("%d answered %d", g.Answers[status], status))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // group is one that goes on.

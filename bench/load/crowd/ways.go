@@ -92,6 +92,7 @@ func (s *sender) send(conn net.Conn, in *bufio.Reader) (status int, closes bool)
 	answer, err := http.ReadResponse(in, nil)
 	if err == nil {
 		_, err = io.Copy(io.Discard, answer.Body)
+		_ = answer.Body.Close() // it is read
 		status, closes = answer.StatusCode, answer.Close
 	}
 	if err != nil || closes {

@@ -78,11 +78,10 @@ func Kinds() []string {
 	if err != nil {
 		panic(err) // it is compiled in
 	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = strings.TrimSuffix(e.Name(), ".json")
+	names := []string{Large, Thousand}
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".json"))
 	}
-	names = append(names, Large, Thousand)
 	slices.Sort(names)
 	return names
 }
