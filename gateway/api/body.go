@@ -15,7 +15,7 @@ const (
 // at once don't take all memory.
 func (c *call) body(limit int) ([]byte, error) {
 	announced := int64(max(c.rc.Request.Header.ContentLength(), 0))
-	return httpd.ReadBodyWithin(c.rc, limit, nil, func(n int) error {
+	return httpd.ReadBody(c.rc, limit, nil, func(n int) error {
 		coming := int64(0)
 		if c.held == 0 && n == 0 { // nothing has been read: what there is no room for need not be
 			coming = announced

@@ -124,7 +124,7 @@ func ours(t testing.TB) string {
 			if buf == nil {
 				buf = new([]byte)
 			}
-			body, err := httpd.ReadBody(rc, 3<<20, (*buf)[:0])
+			body, err := httpd.ReadBody(rc, 3<<20, (*buf)[:0], anyRoom)
 			if err != nil || len(body) == 0 {
 				rc.SetStatusCode(http.StatusBadRequest)
 			}

@@ -11,18 +11,15 @@ import (
 	"optgate/pipeline/fault"
 )
 
-// ReadBody reads a request's body of at most limit bytes to its end and appends it to buf. It returns a fault.TooLarge
-// as soon as the limit is known to be passed, by the header or, where that tells no length, by the byte that is too
-// many; a fault.Invalid where the body breaks off. On an error the connection is closed after the answer.
-func ReadBody(rc *fasthttp.RequestCtx, limit int, buf []byte) ([]byte, error) {
-	return ReadBodyWithin(rc, limit, buf, func(int) error { return nil })
-}
-
-// ReadBodyWithin is ReadBody, and asks room for every piece as it arrives, and for 0 bytes before: its error ends the reading, and makes the server
-// hang up on those whose requests have been arriving for seconds. Memory is taken by what arrives, not by what a header
-// announces. While a body is on its way its request does not count among those that run; where too many do once it is here,
-// the error is a fault.Unavailable.
-func ReadBodyWithin(rc *fasthttp.RequestCtx, limit int, buf []byte, room func(bytes int) error) ([]byte, error) {
+// ReadBody reads a request's body of at most limit bytes to its end and appends it to buf. It asks room for every piece as it
+// arrives, and for 0 bytes before: its error ends the reading, and makes the server hang up on those whose requests have been
+// arriving for seconds. Memory is taken by what arrives, not by what a header announces.
+//
+// The error is a fault.TooLarge as soon as the limit is known to be passed, by the header or, where that tells no length, by
+// the byte that is too many; a fault.Invalid where the body breaks off. Then the connection is closed after the answer. While
+// a body is on its way its request does not count among those that run; where too many do once it is here, the error is a
+// fault.Unavailable.
+func ReadBody(rc *fasthttp.RequestCtx, limit int, buf []byte, room func(bytes int) error) ([]byte, error) {
 	stream := rc.RequestBodyStream()
 	if stream == nil {
 		return buf, nil

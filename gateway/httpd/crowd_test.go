@@ -76,7 +76,7 @@ func TestWhoDripsTakesNoOnesSlot(t *testing.T) {
 			r := start(t, httpd.Options{Requests: 2, Handler: func(_ context.Context, rc *fasthttp.RequestCtx) {
 				if rc.IsPost() {
 					reading <- struct{}{}
-					_, _ = httpd.ReadBody(rc, 1<<20, nil)
+					_, _ = httpd.ReadBody(rc, 1<<20, nil, anyRoom)
 				}
 			}})
 			for range 4 {
@@ -100,7 +100,7 @@ func TestABodyThatArrivesWhenTooManyRunIsToldToComeBack(t *testing.T) {
 	r := start(t, httpd.Options{Requests: 1, Handler: func(_ context.Context, rc *fasthttp.RequestCtx) {
 		if rc.IsPost() {
 			entered <- struct{}{}
-			_, err := httpd.ReadBody(rc, 1<<20, nil)
+			_, err := httpd.ReadBody(rc, 1<<20, nil, anyRoom)
 			got <- err
 			httpd.Busy(rc)
 			return
@@ -141,7 +141,7 @@ func TestWhoDripsMakesRoomForWhoDoesNot(t *testing.T) {
 	held <- 0
 	r := start(t, httpd.Options{Handler: func(_ context.Context, rc *fasthttp.RequestCtx) {
 		mine := 0
-		_, err := httpd.ReadBodyWithin(rc, 1<<20, nil, func(n int) error {
+		_, err := httpd.ReadBody(rc, 1<<20, nil, func(n int) error {
 			sum := <-held + n
 			held <- sum
 			if mine += n; sum > room {

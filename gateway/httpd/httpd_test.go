@@ -112,7 +112,7 @@ func closed(t *testing.T, r *bufio.Reader) {
 
 // hello answers with the method and the body of at most ten bytes.
 func hello(_ context.Context, rc *fasthttp.RequestCtx) {
-	body, err := httpd.ReadBody(rc, 10, nil)
+	body, err := httpd.ReadBody(rc, 10, nil, anyRoom)
 	if err != nil {
 		rc.SetStatusCode(http.StatusRequestEntityTooLarge)
 		return

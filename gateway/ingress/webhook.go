@@ -25,7 +25,7 @@ func (i *Ingress) webhook(ctx context.Context, rc *fasthttp.RequestCtx, name []b
 	defer i.leave(v)
 	v.announced = rc.Request.Header.ContentLength()
 	var err error
-	v.body, err = httpd.ReadBodyWithin(rc, i.MaxBody, v.body, v.room)
+	v.body, err = httpd.ReadBody(rc, i.MaxBody, v.body, v.room)
 	r := broken
 	switch {
 	case errors.Is(err, errBusy), err != nil && fault.KindOf(err) == fault.Unavailable:

@@ -89,11 +89,11 @@ func TestSalvageActsOnNothingElse(t *testing.T) {
 func TestAControlCharacterSpoilsItsOwnMessageOnly(t *testing.T) {
 	for _, text := range []string{"STOP\x00", "\x01STOP", "ST\u00adOP\n", `STOP\u0020` + "\x00"} {
 		spoilt := `{"from":"447700900101","id":"wamid.1","type":"text","text":{"body":"` + text + `"}}`
-		items, err := meta.Split(whatsapp("messages", "messages", spoilt))
+		items, err := meta.AppendItems(nil, whatsapp("messages", "messages", spoilt))
 		if err != nil || len(items) != 1 || string(items[0].Key) != "447700900101" {
 			t.Fatalf("%q: %d items, %v", text, len(items), err)
 		}
-		items, err = meta.Split(whatsapp("messages", "messages", spoilt+`,{"from":"447700900102","id":"wamid.2","type":"text","text":{"body":"hello"}}`))
+		items, err = meta.AppendItems(nil, whatsapp("messages", "messages", spoilt+`,{"from":"447700900102","id":"wamid.2","type":"text","text":{"body":"hello"}}`))
 		if err != nil || len(items) != 2 {
 			t.Fatalf("%q and a neighbour: %d items, %v", text, len(items), err)
 		}
@@ -114,7 +114,7 @@ func TestAControlCharacterSpoilsItsOwnMessageOnly(t *testing.T) {
 func TestSalvageAgreesWithDecode(t *testing.T) {
 	agreed := 0
 	for _, body := range payloads(t) {
-		items, err := meta.Split(body)
+		items, err := meta.AppendItems(nil, body)
 		if err != nil {
 			continue
 		}

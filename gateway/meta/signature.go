@@ -62,11 +62,6 @@ func (v *Verifier) Verify(header, body []byte) bool {
 	return verified
 }
 
-// Verify is a Verifier's Verify for whoever checks only now and then.
-func Verify(secrets [][]byte, header, body []byte) bool {
-	return NewVerifier(secrets).Verify(header, body)
-}
-
 // Sign gives the header that Meta would send with this body.
 func Sign(secret, body []byte) string {
 	m := hmac.New(sha256.New, secret)

@@ -34,10 +34,10 @@ func TestSignatureVectors(t *testing.T) {
 				t.Errorf("%s: verified %v, want %v", v.Name, got, want)
 			}
 		}
-		if want && meta.Verify([][]byte{[]byte("a stranger's")}, []byte(v.Signature), v.Body) {
+		if want && meta.NewVerifier([][]byte{[]byte("a stranger's")}).Verify([]byte(v.Signature), v.Body) {
 			t.Errorf("%s: verified by a stranger's secret", v.Name)
 		}
-		if want && meta.Verify(secrets, []byte(v.Signature), append([]byte(" "), v.Body...)) {
+		if want && meta.NewVerifier(secrets).Verify([]byte(v.Signature), append([]byte(" "), v.Body...)) {
 			t.Errorf("%s: verified over other bytes", v.Name)
 		}
 	}
@@ -45,10 +45,10 @@ func TestSignatureVectors(t *testing.T) {
 
 func TestAnEmptySecretSignsNothing(t *testing.T) {
 	body := []byte(`{"object":"page"}`)
-	if meta.Verify([][]byte{nil, {}}, []byte(meta.Sign(nil, body)), body) {
+	if meta.NewVerifier([][]byte{nil, {}}).Verify([]byte(meta.Sign(nil, body)), body) {
 		t.Error("verified by an empty secret")
 	}
-	if meta.Verify(nil, []byte(meta.Sign([]byte("s"), body)), body) {
+	if meta.NewVerifier(nil).Verify([]byte(meta.Sign([]byte("s"), body)), body) {
 		t.Error("verified without a secret")
 	}
 }
@@ -92,7 +92,7 @@ func BenchmarkVerify(b *testing.B) {
 			verifier := meta.NewVerifier(secrets)
 			verify := func() bool { return verifier.Verify(header, body) }
 			if !pooled {
-				verify = func() bool { return meta.Verify(secrets, header, body) }
+				verify = func() bool { return meta.NewVerifier(secrets).Verify(header, body) }
 			}
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
@@ -110,10 +110,10 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte("secret"), []byte(meta.Sign([]byte("secret"), []byte("{}"))), []byte("{}"))
 	f.Fuzz(func(t *testing.T, secret, header, body []byte) {
 		signed := strings.EqualFold(meta.Sign(secret, body), string(header)) && strings.HasPrefix(string(header), "sha256=")
-		if got := meta.Verify([][]byte{secret}, header, body); got != (signed && len(secret) > 0) {
+		if got := meta.NewVerifier([][]byte{secret}).Verify(header, body); got != (signed && len(secret) > 0) {
 			t.Errorf("verified %v, signed %v", got, signed)
 		}
-		if meta.Verify([][]byte{secret}, header, body) && !meta.WellFormed(header) {
+		if meta.NewVerifier([][]byte{secret}).Verify(header, body) && !meta.WellFormed(header) {
 			t.Error("verified what is not well formed")
 		}
 	})

@@ -15,8 +15,8 @@ var ErrUnreadable = errors.New("item can't be understood")
 // unreadable says why, in words that hold nothing of the item.
 func unreadable(why string) error { return fmt.Errorf("%w: %s", ErrUnreadable, why) }
 
-// Decode understands one record of inbound: an envelope with one item, as Split made it. What it has no field for stays in
-// Raw, which is the record's own bytes. Its errors hold nothing of the record; each is one of Split's or ErrUnreadable.
+// Decode understands one record of inbound: an envelope with one item, as AppendItems made it. What it has no field for stays in
+// Raw, which is the record's own bytes. Its errors hold nothing of the record; each is one of AppendItems's or ErrUnreadable.
 func Decode(value []byte) (chat.Inbound, error) {
 	items, err := walk(value)
 	if err != nil {

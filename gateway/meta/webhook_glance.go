@@ -7,7 +7,7 @@ import (
 	"optgate/pipeline/chat"
 )
 
-// This file is the short way through Split for the webhook that comes most often: WhatsApp's, with one item, written as
+// This file is the short way through AppendItems for the webhook that comes most often: WhatsApp's, with one item, written as
 // Meta writes it. It reads the text once and makes nothing. What it doesn't recognise at once is left to the long way,
 // which must come to the same result wherever this one comes to any (FuzzGlance).
 

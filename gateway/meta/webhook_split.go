@@ -21,21 +21,17 @@ const (
 	maxKey      = 128
 )
 
-// Split cuts a webhook's body into its items: one for each message, status, preference, echo, error, call, group update or
-// chunk of history, and one for each change that holds no such array; on Messenger and Instagram one for each element of
-// messaging and standby. An item that nobody can understand is an item all the same.
+// AppendItems cuts a webhook's body into its items and appends them to a list, which can be used again: one for each
+// message, status, preference, echo, error, call, group update or chunk of history, and one for each change that holds no such
+// array; on Messenger and Instagram one for each element of messaging and standby. An item that nobody can understand is an item all the same.
 //
 // The only item of a body is that body, the very bytes. Where there are several, each has the envelope around it, with
-// the contacts that show one of its identifiers and those that show no item's. Values may share the body's memory.
+// the contacts that show one of its identifiers and those that show no item's. Keys and values may share the body's memory.
 //
 // A control character that stands in a string as it is doesn't keep a body together: it spoils the item that it is in,
 // whose record is no JSON then, and not its neighbours.
 //
 // The error is ErrNotJSON, ErrNotEnvelope, ErrEmpty or ErrTooMany: then there are no items, and the body is to be kept.
-func Split(body []byte) ([]Item, error) { return AppendItems(nil, body) }
-
-// AppendItems is Split with the items appended to a list, so that the list can be used again. Keys and values may share
-// the body's memory.
 func AppendItems(items []Item, body []byte) ([]Item, error) {
 	if item, ok := glance(body); ok {
 		return append(items, item), nil

@@ -105,7 +105,7 @@ func TestEveryItemOfABatchIsARecord(t *testing.T) {
 			}
 			pieces = pieces[n:]
 		}
-		items, err := meta.Split(envelope(changes...))
+		items, err := meta.AppendItems(nil, envelope(changes...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestWhatIsNoEnvelope(t *testing.T) {
 		`{"object":"page","entry":[{"messaging":[]}]}`:                      meta.ErrEmpty,
 		`{"object":"page","entry":[` + strings.Repeat("0,", 10_000) + `0]}`: meta.ErrTooMany,
 	} {
-		items, err := meta.Split([]byte(body))
+		items, err := meta.AppendItems(nil, []byte(body))
 		if !errors.Is(err, want) || len(items) > 0 {
 			t.Errorf("%.40q: %d items, error %v, want %v", body, len(items), err, want)
 		}
@@ -173,12 +173,12 @@ func TestOddEnvelopesLoseNothing(t *testing.T) {
 		"garbage at every level":  {`{"object":"whatsapp_business_account","entry":[7,null,{},{"id":"1"},{"changes":7},{"changes":[7,null,{},{"value":[]},{"field":"messages","value":{}}]}]}`, 10},
 		"messaging and standby":   {`{"object":"page","entry":[{"id":"1","messaging":[1,2],"standby":[3],"changes":[4]}]}`, 4},
 	} {
-		items, err := meta.Split([]byte(c.body))
+		items, err := meta.AppendItems(nil, []byte(c.body))
 		if err != nil || len(items) != c.items {
 			t.Errorf("%s: %d items, %v; want %d", name, len(items), err, c.items)
 		}
 		for _, item := range items {
-			again, err := meta.Split(item.Value)
+			again, err := meta.AppendItems(nil, item.Value)
 			if err != nil || len(again) != 1 || again[0].Kind != item.Kind || again[0].Field != item.Field || string(again[0].Key) != string(item.Key) {
 				t.Errorf("%s: %s splits into %d items, %v", name, item.Value, len(again), err)
 			}
@@ -191,7 +191,7 @@ func TestContactsGoWithWhomTheyShow(t *testing.T) {
 	ada, bea, nobody := `{"wa_id":"447700900101","user_id":"GB.1"}`, `{"user_id":"GB.2","parent_user_id":"GB.ENT.2"}`, `{"profile":{"name":"?"}}`
 	body := envelope(`{"field":"messages","value":{"contacts":[` + ada + `,` + bea + `,` + nobody + `],"messages":[` +
 		text(`"from":"447700900101"`) + `,` + text(`"from_parent_user_id":"GB.ENT.2"`) + `,` + text(`"from":"447700900103"`) + `]}}`)
-	items, err := meta.Split(body)
+	items, err := meta.AppendItems(nil, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestSplittingDoesNotGrowABody(t *testing.T) {
 	contacts := strings.Repeat(`{"profile":{"name":"nobody's"}},`, 30_000)
 	body := envelope(`{"field":"messages","value":{"metadata":{"phone_number_id":"3101"},"other":"`+filler+`","contacts":[`+contacts+`1],"messages":[`+
 		strings.Repeat("7,", 999)+`7]}}`, `{"field":"x","value":1}`)
-	items, err := meta.Split(body)
+	items, err := meta.AppendItems(nil, body)
 	if err != nil || len(items) != 1001 {
 		t.Fatalf("%d items: %v", len(items), err)
 	}
@@ -242,12 +242,12 @@ func FuzzSplit(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		items, err := meta.Split(body)
+		items, err := meta.AppendItems(nil, body)
 		if (err == nil) != (len(items) > 0) {
 			t.Fatalf("%d items, %v", len(items), err)
 		}
 		for _, item := range items {
-			again, err := meta.Split(item.Value)
+			again, err := meta.AppendItems(nil, item.Value)
 			if err != nil || len(again) != 1 {
 				t.Fatalf("record splits into %d items, %v: %s", len(again), err, item.Value)
 			}

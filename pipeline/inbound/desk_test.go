@@ -111,7 +111,7 @@ func (d *desk) body(name string) []byte {
 // records cuts a body into records of inbound, as ingress does.
 func (d *desk) records(body []byte) (records []stream.Record) {
 	d.t.Helper()
-	items, err := meta.Split(body)
+	items, err := meta.AppendItems(nil, body)
 	if err != nil {
 		d.t.Fatal(err)
 	}

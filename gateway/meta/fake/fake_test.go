@@ -42,7 +42,7 @@ func newGateway(t *testing.T, status func(post int) int) *gateway {
 	g := &gateway{items: map[string]int{}, news: make(chan struct{}, 1), status: status}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil || !meta.Verify([][]byte{secret}, []byte(r.Header.Get("X-Hub-Signature-256")), body) {
+		if err != nil || !meta.NewVerifier([][]byte{secret}).Verify([]byte(r.Header.Get("X-Hub-Signature-256")), body) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -67,7 +67,7 @@ func (g *gateway) take(t *testing.T, body []byte) int {
 			return status
 		}
 	}
-	items, err := meta.Split(body)
+	items, err := meta.AppendItems(nil, body)
 	if err != nil {
 		t.Errorf("%v: %s", err, body)
 	}
@@ -133,7 +133,7 @@ func TestEveryEventIsAnItem(t *testing.T) {
 	for range 3000 {
 		e := g.Next(noon)
 		seen[e.Kind]++
-		items, err := meta.Split(fake.Body(e))
+		items, err := meta.AppendItems(nil, fake.Body(e))
 		if err != nil || len(items) != 1 {
 			t.Fatalf("%s: %d items, %v", e.Kind, len(items), err)
 		}
@@ -212,7 +212,7 @@ func TestRunDeliversEverything(t *testing.T) {
 	tally := m.Run(t.Context(), fake.NewGenerator(2, numbers, 100, fake.DefaultMix()), fake.Plan{
 		Items: 1000, Batch: 20, Again: 0.3, Shuffle: 10, Seed: 3,
 		Each: func(e fake.Event) {
-			items, err := meta.Split(fake.Body(e))
+			items, err := meta.AppendItems(nil, fake.Body(e))
 			if err != nil {
 				t.Errorf("%s: %v", e.Kind, err)
 				return
@@ -272,7 +272,7 @@ func TestReceiptsFollow(t *testing.T) {
 		got = map[string][]string{}
 		n := 0
 		for _, body := range g.kept {
-			items, err := meta.Split(body)
+			items, err := meta.AppendItems(nil, body)
 			if err != nil {
 				t.Fatal(err)
 			}
