@@ -215,3 +215,23 @@ func TestWrongUsageIsRefused(t *testing.T) {
 		t.Error("nothing kept costs nothing that can be told")
 	}
 }
+
+func TestTheLeastDisturbedCounts(t *testing.T) {
+	for _, c := range []struct {
+		foreign []float64 // of each try
+		want    Noise
+	}{
+		{[]float64{0.01}, Noise{Foreign: 0.01}},
+		{[]float64{0.2, 0.05}, Noise{Foreign: 0.05, Dropped: 1}},
+		{[]float64{0.2, 0.1, 0.3}, Noise{Foreign: 0.1, Dropped: 2, Disturbed: true}},
+	} {
+		n := 0
+		best, err := leastDisturbed(settings{Tries: 3, Foreign: 0.05}, func() (*Sample, error) {
+			n++
+			return &Sample{Noise: Noise{Foreign: c.foreign[n-1]}}, nil
+		})
+		if err != nil || best.Noise != c.want || n != len(c.foreign) {
+			t.Errorf("%v: %+v after %d, %v", c.foreign, best.Noise, n, err)
+		}
+	}
+}

@@ -84,21 +84,10 @@ const probesPerSecond = 25
 // effects measures how long a STOP takes from its webhook until the gateway would refuse to send to that person.
 func (t *turn) effects(ctx context.Context) error {
 	for _, rate := range effectRates {
-		var best *Effect
-		for try := range t.field.Tries {
-			one, err := t.effect(ctx, rate)
-			if err != nil {
-				return fmt.Errorf("effects at %.0f/s: %w", rate, err)
-			}
-			if best == nil || one.Foreign < best.Foreign {
-				best = one
-			}
-			best.Dropped = try
-			if best.Foreign <= t.field.Foreign {
-				break
-			}
+		best, err := leastDisturbed(t.field.settings, func() (*Effect, error) { return t.effect(ctx, rate) })
+		if err != nil {
+			return fmt.Errorf("effects at %.0f/s: %w", rate, err)
 		}
-		best.Disturbed = best.Foreign > t.field.Foreign
 		t.field.results.Effects = append(t.field.results.Effects, *best)
 		t.field.sayf("%d %-24s in force at %.0f/s: p50 %.1f ms, p99 %.1f of %d, foreign %.0f %%", t.round+1, t.contestant.name, rate,
 			percentile(best.Millis, 50), percentile(best.Millis, 99), len(best.Millis), best.Foreign*100)

@@ -34,6 +34,15 @@ type results struct {
 	Memory   []Memory          `json:"memory"`
 }
 
+// Noise is what others did to a measurement.
+type Noise struct {
+	Foreign   float64 `json:"foreign"`   // share of all processors that they took
+	Dropped   int     `json:"dropped"`   // measurements that were dropped for this one
+	Disturbed bool    `json:"disturbed"` // they took too much each time; this one is the least disturbed
+}
+
+func (n *Noise) noise() *Noise { return n }
+
 // Sample is one level of one contestant in one round.
 type Sample struct {
 	Contestant string        `json:"contestant"`
@@ -44,9 +53,7 @@ type Sample struct {
 	Crowd      []crowd.Group `json:"crowd,omitempty"`      // how the crowd beside it fared
 	Held       float64       `json:"held,omitempty"`       // MiB that its process held at the end, the crowd still there
 	WorkedOff  float64       `json:"worked_off,omitempty"` // webhooks a second, from the first one until all had their effect
-	Foreign    float64       `json:"foreign"`              // share of all processors that others took
-	Dropped    int           `json:"dropped"`              // samples that were dropped for this one
-	Disturbed  bool          `json:"disturbed"`            // others took too much each time; this one is the least disturbed
+	Noise
 }
 
 // ServerMicros gives the processor time of a webhook, in µs.
@@ -61,9 +68,7 @@ type Effect struct {
 	Rate       float64   `json:"rate"`
 	Kept       float64   `json:"kept"` // webhooks a second
 	Millis     []float64 `json:"millis"`
-	Foreign    float64   `json:"foreign"`
-	Dropped    int       `json:"dropped"`
-	Disturbed  bool      `json:"disturbed"`
+	Noise
 }
 
 // Memory is what a contestant's process held, in MiB.

@@ -113,27 +113,35 @@ func (t *turn) offer(ctx context.Context, o offer.Options, kinds, key string) (*
 
 const path = "/webhooks/meta"
 
+// leastDisturbed measures once, and again where others took too much of the machine meanwhile.
+func leastDisturbed[M interface{ noise() *Noise }](s settings, measure func() (M, error)) (best M, err error) {
+	for try := range s.Tries {
+		one, err := measure()
+		if err != nil {
+			return best, err
+		}
+		if try == 0 || one.noise().Foreign < best.noise().Foreign {
+			best = one
+		}
+		best.noise().Dropped = try
+		if best.noise().Foreign <= s.Foreign {
+			break
+		}
+	}
+	best.noise().Disturbed = best.noise().Foreign > s.Foreign
+	return best, nil
+}
+
 // sample measures a level, and again where others took too much of the machine meanwhile.
 func (t *turn) sample(ctx context.Context, l level, first bool) error {
 	warmup := t.field.Time / 5
 	if first {
 		warmup = max(warmup, time.Second) // programs that compile themselves while they run
 	}
-	var best *Sample
-	for try := range t.field.Tries {
-		one, err := t.try(ctx, l, warmup)
-		if err != nil {
-			return err
-		}
-		if best == nil || one.Foreign < best.Foreign {
-			best = one
-		}
-		best.Dropped = try
-		if best.Foreign <= t.field.Foreign {
-			break
-		}
+	best, err := leastDisturbed(t.field.settings, func() (*Sample, error) { return t.try(ctx, l, warmup) })
+	if err != nil {
+		return err
 	}
-	best.Disturbed = best.Foreign > t.field.Foreign
 	t.field.sayf("%d %-24s %4d connections %5.0f/s: %6.0f/s kept, p99 %6.2f ms, %5.1f µs, foreign %2.0f %%", t.round+1,
 		t.contestant.name, l.Connections, l.Rate, best.Report.PerSecond, best.Report.Latency.P99, best.ServerMicros(), best.Foreign*100)
 	t.field.results.Samples = append(t.field.results.Samples, *best)
@@ -155,7 +163,7 @@ func (t *turn) try(ctx context.Context, l level, warmup time.Duration) (*Sample,
 	}
 	one := &Sample{
 		Contestant: t.contestant.name, Round: t.round, Level: l, Report: report,
-		ServerCPU: (clocks[1].server - clocks[0].server).Seconds(), Foreign: clocks[1].foreign(clocks[0]),
+		ServerCPU: (clocks[1].server - clocks[0].server).Seconds(), Noise: Noise{Foreign: clocks[1].foreign(clocks[0])},
 	}
 	if t.contestant.flow {
 		if err := t.workedOff(ctx); err != nil {

@@ -44,8 +44,9 @@ func TestKafkaSilent(t *testing.T) {
 	kafkaAway(t, silent)
 }
 
-func kafkaAway(t *testing.T, how state) {
-	var line *cable
+// newWorldOnACable makes a world whose Kafka, of its own, can be cut off. The line is whole again when the test ends.
+func newWorldOnACable(t *testing.T) (w *world, line *cable) {
+	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(t.TempDir()), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
 		listener, err := net.Listen(network, "127.0.0.1:0")
 		line = newCable(listener)
@@ -55,9 +56,14 @@ func kafkaAway(t *testing.T, how state) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	w := newWorld(t, servers{kafka: cluster.ListenAddrs()}, nil)
+	w = newWorld(t, servers{kafka: cluster.ListenAddrs()}, nil)
 	w.settings["shards"] = 2
 	t.Cleanup(func() { line.set(whole) })
+	return w, line
+}
+
+func kafkaAway(t *testing.T, how state) {
+	w, line := newWorldOnACable(t)
 	w.start()
 	out, all := person(700), people(700, 150)
 	w.says(out, "STOP")

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
-
 	"optgate/gateway/meta"
 	"optgate/gateway/meta/fake"
 )
@@ -168,19 +166,7 @@ func pour(address string, request []byte) string {
 // to come back, /readyz says no, nothing piles up; and once Kafka answers again, webhooks are kept without a restart.
 func TestKafkaSilentUnderLoad(t *testing.T) {
 	together(t)
-	var line *cable
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(t.TempDir()), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
-		listener, err := net.Listen(network, "127.0.0.1:0")
-		line = newCable(listener)
-		return line, err
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	w := newWorld(t, servers{kafka: cluster.ListenAddrs()}, nil)
-	w.settings["shards"] = 2
-	t.Cleanup(func() { line.set(whole) })
+	w, line := newWorldOnACable(t)
 	gateway := w.spawn()
 	w.says(person(8700), "hello")
 	before := w.goroutines()
