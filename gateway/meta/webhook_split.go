@@ -21,9 +21,10 @@ const (
 	maxKey      = 128
 )
 
-// AppendItems cuts a webhook's body into its items and appends them to a list, which can be used again: one for each
-// message, status, preference, echo, error, call, group update or chunk of history, and one for each change that holds no such
-// array; on Messenger and Instagram one for each element of messaging and standby. An item that nobody can understand is an item all the same.
+// AppendItems cuts a webhook's body into its items and appends them to a list, which can be used again: one for each message,
+// status, preference, echo, error, call, group update or chunk of history, and one for each change that holds no such array; on
+// Messenger and Instagram one for each element of messaging and standby. An item that nobody can understand is an item all
+// the same.
 //
 // The only item of a body is that body, the very bytes. Where there are several, each has the envelope around it, with
 // the contacts that show one of its identifiers and those that show no item's. Keys and values may share the body's memory.
