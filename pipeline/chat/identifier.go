@@ -120,5 +120,8 @@ func (n Shards) Account(id string) int {
 // Broadcast gives the shard of a broadcast, and with it its partition of outcomes.
 func (n Shards) Broadcast(account, broadcast string) int { return n.Account(account + "/" + broadcast) }
 
+// Import gives the shard of an import.
+func (n Shards) Import(account, id string) int { return n.Account(account + "/" + id) }
+
 // Lanes gives the number of partitions of each outbound topic: half as many as shards, at least one.
 func (n Shards) Lanes() int { return max(1, int(n)/2) }

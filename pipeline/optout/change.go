@@ -17,6 +17,7 @@ const (
 	CommandChange  = "consent.change"
 	CommandLink    = "consent.link"
 	CommandTravel  = "consent.travel"
+	CommandEdit    = "consent.edit"
 )
 
 // Sources of changes, as entries and ledger rows name them.
@@ -25,6 +26,8 @@ const (
 	SourceSalvage = "salvage" // a message that could not be decoded
 	SourceMeta    = "meta"    // Meta's own switch, or its error 131050
 	SourceAPI     = "api"
+	SourceImport  = "import"
+	SourceLink    = "link"    // an unsubscribe link
 	SourceWebhook = "webhook" // of links: what a webhook showed together
 )
 
@@ -35,6 +38,7 @@ func Rules() shard.Rules {
 		CommandChange:  {Keys: changeKeys, Apply: applyChange},
 		CommandLink:    {Keys: linkKeys, Apply: applyLink},
 		CommandTravel:  {Keys: travelKeys, Apply: applyTravel},
+		CommandEdit:    {Keys: editKeys, Apply: applyEdit},
 	}
 }
 

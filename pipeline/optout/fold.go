@@ -20,6 +20,7 @@ type word struct {
 	linkedAt int64
 	linkedBy string
 	said     int // ids given to what this command causes
+	changed  int // entries that went from in to out or back
 }
 
 // nextID derives the id of the next thing that the command causes.
@@ -60,6 +61,7 @@ func (w *word) fold(ref Ref) error {
 		}
 		if e.Barred() != before {
 			changed = append(changed, m)
+			w.changed++
 			if err := w.record(ref.P, &p, e, m); err != nil {
 				return err
 			}

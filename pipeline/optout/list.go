@@ -17,7 +17,26 @@ type List struct {
 	Channels      []string `json:"channels"` // where its keywords listen; "*": everywhere
 	Scope         string   `json:"scope"`    // what an opt-out by message covers: channel or all
 	System        bool     `json:"system"`   // can't be deleted
+
+	// Languages are words and texts beside those above, by language (ISO 639-1). Who is heard by a language's word is
+	// answered with its text, or the list's own where it has none.
+	Languages map[string]Language `json:"languages,omitempty"`
+
+	FeedRemovals bool `json:"feed_removals,omitempty"` // the webhook URL is told of opt-ins too
+	Secret       int  `json:"secret,omitempty"`        // how often the feed's secret was changed; see FeedSecret
+	Revision     int  `json:"revision,omitempty"`      // how often the list was changed; 0: it is as it was made
 }
+
+// Language is what a list hears and says in one language.
+type Language struct {
+	Keywords      []string `json:"keywords,omitempty"`
+	OptinKeywords []string `json:"optin_keywords,omitempty"`
+	Confirmation  string   `json:"confirmation,omitempty"`
+	OptinMessage  string   `json:"optin_message,omitempty"`
+}
+
+// Feeds says whether a change of this list is posted to its webhook URL.
+func (l List) Feeds(out bool) bool { return l.WebhookURL != "" && (out || l.FeedRemovals) }
 
 // The scopes of a list.
 const (
@@ -29,9 +48,10 @@ const (
 type Account struct {
 	V       int            `json:"v"`
 	ID      string         `json:"id"`
-	Key     chat.Key       `json:"key"`     // of its pseudonyms; the first one shown is kept for ever
-	Numbers map[string]int `json:"numbers"` // channel id → its number, from 101, never reused
-	Lists   []List         `json:"lists"`   // the system lists first
+	Key     chat.Key       `json:"key"`            // of its pseudonyms; the first one shown is kept for ever
+	Numbers map[string]int `json:"numbers"`        // channel id → its number, from 101, never reused
+	Lists   []List         `json:"lists"`          // the system lists first
+	Gone    []string       `json:"gone,omitempty"` // ids of deleted lists: none is given again
 }
 
 // AccountKey is the key of an account's state.

@@ -34,6 +34,7 @@ type Entry struct {
 	Source  string `json:"source,omitempty"`       // of the opt-out
 	Rule    string `json:"rule,omitempty"`         // of the opt-out
 	Message string `json:"message,omitempty"`      // keyed hash of the id of the message that opted out
+	Feed    bool   `json:"feed,omitempty"`         // the opt-out is posted to the list's webhook URL, also to whom it travels
 	Row     int64  `json:"row"`                    // offset of the last row in the ledger; NoRow
 }
 
@@ -59,6 +60,7 @@ type Mark struct {
 	Source  string `json:"source"`
 	Rule    string `json:"rule,omitempty"`    // the word, or what else made it
 	Message string `json:"message,omitempty"` // keyed hash of the message's id
+	Feed    bool   `json:"feed,omitempty"`    // the change is posted to the list's webhook URL
 }
 
 // entry finds or makes the entry of a list on a channel. Entries are sorted by list and channel.
@@ -78,7 +80,7 @@ func (e *Entry) stop(m Mark) bool {
 	if !m.newer(e.mark()) {
 		return false
 	}
-	e.Out, e.Source, e.Rule, e.Message = m.At, m.Source, m.Rule, m.Message
+	e.Out, e.Source, e.Rule, e.Message, e.Feed = m.At, m.Source, m.Rule, m.Message, m.Feed
 	return true
 }
 
@@ -93,7 +95,7 @@ func (e *Entry) start(m Mark) bool {
 
 // mark gives the opt-out that the entry holds.
 func (e *Entry) mark() Mark {
-	return Mark{List: e.List, Channel: e.Channel, At: e.Out, Source: e.Source, Rule: e.Rule, Message: e.Message}
+	return Mark{List: e.List, Channel: e.Channel, At: e.Out, Source: e.Source, Rule: e.Rule, Message: e.Message, Feed: e.Feed}
 }
 
 func (m Mark) newer(than Mark) bool {

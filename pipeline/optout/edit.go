@@ -1,0 +1,165 @@
+package optout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"optgate/pipeline/chat"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+)
+
+// Edit is the body of a consent.edit: what an operator, a program or an import changes for people of one shard. Nobody is
+// answered by a message, whatever changes, and each edit lifts nothing but the identifier it names.
+type Edit struct {
+	Edits  []PersonEdit `json:"edits"`
+	Import string       `json:"import,omitempty"` // the import that this is a part of; what became of it is told to it
+	Part   int          `json:"part,omitempty"`   // number of the part, from 0
+	Answer bool         `json:"answer,omitempty"` // somebody waits for the shard's answer: its value is an EditAnswer
+}
+
+// PersonEdit changes entries of one identifier.
+type PersonEdit struct {
+	Who   Ref    `json:"who"`
+	Out   bool   `json:"out"` // else in
+	Marks []Mark `json:"marks"`
+}
+
+// EditAnswer says of each edit, in their order, how many of its marks went from in to out or back, and of a part of an
+// import how many people it names.
+type EditAnswer struct {
+	Changed []int `json:"changed"`
+}
+
+// Counted is the body of an import.count: what became of one part of an import, for the import's own shard. A part counts
+// once, however often it is told.
+type Counted struct {
+	Import string `json:"import"`
+	Part   int    `json:"part"`
+	Added  int    `json:"added"`  // went from in to out
+	Known  int    `json:"known"`  // were out before
+	Stayed int    `json:"stayed"` // stay in: they opted in later than the import says that they opted out
+}
+
+// CommandCount tells an import what became of a part.
+const CommandCount = "import.count"
+
+// Record gives the command for the shard that all its people live in.
+func (e Edit) Record(n chat.Shards, id, account string, made int64) (*stream.Record, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("command %s: %w", CommandEdit, err)
+	}
+	c := shard.Command{ID: id, Kind: CommandEdit, Account: account, Made: made, Body: body}
+	return c.Record(n.Of(e.Edits[0].Who.P))
+}
+
+func (e *Edit) check() error {
+	if len(e.Edits) == 0 {
+		return errors.New("an edit of nobody")
+	}
+	for i := range e.Edits {
+		if err := checkRefs([]Ref{e.Edits[i].Who}); err != nil {
+			return err
+		}
+		if err := checkMarks(e.Edits[i].Marks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readEdit(c shard.Command) (*Edit, error) {
+	edit, err := shard.Body[Edit](c)
+	if err != nil {
+		return nil, err
+	}
+	return edit, edit.check()
+}
+
+func editKeys(p shard.Place, c shard.Command) ([]string, error) {
+	edit, err := readEdit(c)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, 0, len(edit.Edits)+1)
+	for i := range edit.Edits {
+		who := edit.Edits[i].Who.P
+		if p.Shards.Of(who) != p.Shard {
+			return nil, errors.New("an edit of somebody who lives in another shard")
+		}
+		keys = append(keys, PersonKey(c.Account, who))
+	}
+	if edit.Answer {
+		keys = append(keys, shard.AnswerKey(c.ID))
+	}
+	return keys, nil
+}
+
+func applyEdit(t *shard.Turn, c shard.Command) error {
+	edit, err := readEdit(c)
+	if err != nil {
+		return err
+	}
+	answer := EditAnswer{Changed: make([]int, len(edit.Edits))}
+	counted := Counted{Import: edit.Import, Part: edit.Part}
+	said := 0
+	for i := range edit.Edits {
+		e := &edit.Edits[i]
+		w := word{turn: t, command: c, out: e.Out, marks: e.Marks, root: Root{ID: c.ID, Shown: []Ref{e.Who}}, said: said}
+		if err := w.fold(e.Who); err != nil {
+			return err
+		}
+		said, answer.Changed[i] = w.said, w.changed
+		if edit.Import != "" {
+			if err := counted.add(t, c, e, w.changed); err != nil {
+				return err
+			}
+		}
+	}
+	if edit.Import != "" {
+		if err := counted.tell(t, c, said+1); err != nil {
+			return err
+		}
+	}
+	if edit.Answer {
+		return t.Answer(c, shard.Answer{OK: true, Value: answer})
+	}
+	return nil
+}
+
+// add counts one row of an import, after it was folded: each names one list and channel.
+func (n *Counted) add(t *shard.Turn, c shard.Command, e *PersonEdit, changed int) error {
+	var p Person
+	if _, err := t.Get(PersonKey(c.Account, e.Who.P), &p); err != nil {
+		return err
+	}
+	switch {
+	case changed > 0:
+		n.Added++
+	case p.entry(e.Marks[0].List, e.Marks[0].Channel).Barred():
+		n.Known++
+	default:
+		n.Stayed++
+	}
+	return nil
+}
+
+// tell sends the counts to the import's shard.
+func (n *Counted) tell(t *shard.Turn, c shard.Command, said int) error {
+	body, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("counts of an import: %w", err)
+	}
+	count := shard.Command{ID: t.ID(said), Kind: CommandCount, Account: c.Account, Made: c.Made, Body: body}
+	r, err := count.Record(t.Shards.Import(c.Account, n.Import))
+	if err != nil {
+		return err
+	}
+	t.Send(r)
+	return nil
+}
