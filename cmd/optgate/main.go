@@ -24,7 +24,7 @@ func main() {
 		<-signals
 		os.Exit(exitFailed)
 	}()
-	os.Exit(run(ctx, os.Args[1:], terminal{out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
+	os.Exit(run(ctx, os.Args[1:], terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
 }
 
 // The exit codes.
@@ -36,6 +36,7 @@ const (
 
 // terminal is what commands see of the process around them.
 type terminal struct {
+	in       io.Reader
 	out, err io.Writer
 	environ  []string // as os.Environ gives it
 }
