@@ -16,20 +16,24 @@ type Edit struct {
 	Edits  []PersonEdit `json:"edits"`
 	Import string       `json:"import,omitempty"` // the import that this is a part of; what became of it is told to it
 	Part   int          `json:"part,omitempty"`   // number of the part, from 0
-	Answer bool         `json:"answer,omitempty"` // somebody waits for the shard's answer: its value is an EditAnswer
+	Digest string       `json:"digest,omitempty"` // of what the part says, so that a part of another file is told from it
+	Answer bool         `json:"answer,omitempty"` // somebody waits for the shard's answer: its value is an EditAnswer; a repeat of the command does nothing
+	Show   bool         `json:"show,omitempty"`   // the answer shows each mark's entry as it is afterwards
 }
 
 // PersonEdit changes entries of one identifier.
 type PersonEdit struct {
 	Who   Ref    `json:"who"`
-	Out   bool   `json:"out"` // else in
+	Out   bool   `json:"out"`             // else in
+	Lifts bool   `json:"lifts,omitempty"` // an opt-in: where it lifts nothing it leaves nothing behind
 	Marks []Mark `json:"marks"`
 }
 
 // EditAnswer says of each edit, in their order, how many of its marks went from in to out or back, and of a part of an
 // import how many people it names.
 type EditAnswer struct {
-	Changed []int `json:"changed"`
+	Changed []int     `json:"changed"`
+	Entries [][]Entry `json:"entries,omitempty"` // where they were to be shown: an entry for each mark
 }
 
 // Counted is the body of an import.count: what became of one part of an import, for the import's own shard. A part counts
@@ -37,6 +41,8 @@ type EditAnswer struct {
 type Counted struct {
 	Import string `json:"import"`
 	Part   int    `json:"part"`
+	Digest string `json:"digest"` // as the Edit had it
+	Offset int64  `json:"offset"` // of the Edit in its shard: once the shard has come past it, the part is in force
 	Added  int    `json:"added"`  // went from in to out
 	Known  int    `json:"known"`  // were out before
 	Stayed int    `json:"stayed"` // stay in: they opted in later than the import says that they opted out
@@ -105,24 +111,40 @@ func applyEdit(t *shard.Turn, c shard.Command) error {
 	if err != nil {
 		return err
 	}
+	if edit.Answer {
+		known, err := t.Get(shard.AnswerKey(c.ID), &shard.Answer{})
+		if err != nil || known {
+			return err // whoever asks again gets what was decided the first time
+		}
+	}
 	answer := EditAnswer{Changed: make([]int, len(edit.Edits))}
-	counted := Counted{Import: edit.Import, Part: edit.Part}
-	said := 0
+	counted := Counted{Import: edit.Import, Part: edit.Part, Digest: edit.Digest, Offset: t.Offset}
+	said, all := 0, word{turn: t, command: c}
 	for i := range edit.Edits {
 		e := &edit.Edits[i]
-		w := word{turn: t, command: c, out: e.Out, marks: e.Marks, root: Root{ID: c.ID, Shown: []Ref{e.Who}}, said: said}
+		w := word{turn: t, command: c, out: e.Out, lifts: e.Lifts, marks: e.Marks, root: Root{ID: c.ID, Shown: []Ref{e.Who}}, said: said}
 		if err := w.fold(e.Who); err != nil {
 			return err
 		}
 		said, answer.Changed[i] = w.said, w.changed
+		all.offers = append(all.offers, w.offers...)
+		if edit.Show {
+			if err := answer.show(t, c, e); err != nil {
+				return err
+			}
+		}
 		if edit.Import != "" {
 			if err := counted.add(t, c, e, w.changed); err != nil {
 				return err
 			}
 		}
 	}
+	all.said = said
+	if err := all.post(); err != nil {
+		return err
+	}
 	if edit.Import != "" {
-		if err := counted.tell(t, c, said+1); err != nil {
+		if err := counted.tell(t, c, all.said+1); err != nil {
 			return err
 		}
 	}
@@ -132,15 +154,31 @@ func applyEdit(t *shard.Turn, c shard.Command) error {
 	return nil
 }
 
+// show adds the entries of an edit's marks, after it was folded.
+func (a *EditAnswer) show(t *shard.Turn, c shard.Command, e *PersonEdit) error {
+	var p Person
+	if _, err := t.Get(PersonKey(c.Account, e.Who.P), &p); err != nil {
+		return err
+	}
+	entries := make([]Entry, len(e.Marks))
+	for i, m := range e.Marks {
+		entries[i] = *p.entry(m.List, m.Channel)
+	}
+	a.Entries = append(a.Entries, entries)
+	return nil
+}
+
 // add counts one row of an import, after it was folded: each names one list and channel.
 func (n *Counted) add(t *shard.Turn, c shard.Command, e *PersonEdit, changed int) error {
+	if changed > 0 {
+		n.Added++
+		return nil
+	}
 	var p Person
 	if _, err := t.Get(PersonKey(c.Account, e.Who.P), &p); err != nil {
 		return err
 	}
 	switch {
-	case changed > 0:
-		n.Added++
 	case p.entry(e.Marks[0].List, e.Marks[0].Channel).Barred():
 		n.Known++
 	default:
