@@ -39,6 +39,8 @@ func Rules() shard.Rules {
 		CommandLink:    {Keys: linkKeys, Apply: applyLink},
 		CommandTravel:  {Keys: travelKeys, Apply: applyTravel},
 		CommandEdit:    {Keys: editKeys, Apply: applyEdit},
+		CommandOnce:    {Keys: onceKeys, Apply: applyOnce},
+		CommandSecret:  {Keys: secretKeys, Apply: applySecret},
 	}
 }
 
@@ -138,6 +140,9 @@ func applyChange(t *shard.Turn, c shard.Command) error {
 		if err := w.fold(ref); err != nil {
 			return err
 		}
+	}
+	if err := w.post(); err != nil {
+		return err
 	}
 	if change.Answer {
 		return t.Answer(c, shard.Answer{OK: true})

@@ -14,13 +14,15 @@ type word struct {
 	command  shard.Command
 	root     Root // the command itself, or the one whose opt-outs travel
 	out      bool // the marks opt out
+	lifts    bool // where an opt-in would lift nothing, it leaves nothing behind
 	marks    []Mark
 	path     []chat.Pseudonym // of a travel
 	linked   []Ref            // are one person's
 	linkedAt int64
 	linkedBy string
-	said     int // ids given to what this command causes
-	changed  int // entries that went from in to out or back
+	said     int     // ids given to what this command causes
+	changed  int     // entries that went from in to out or back
+	offers   []Offer // changes to be posted to their lists' webhook URLs
 }
 
 // nextID derives the id of the next thing that the command causes.
@@ -50,9 +52,13 @@ func (w *word) fold(ref Ref) error {
 	fresh, linked := w.link(&p, ref)
 	var grown, changed []Mark
 	for _, m := range w.marks {
+		if w.lifts && !p.barred(m.List, m.Channel) {
+			continue
+		}
 		e := p.entry(m.List, m.Channel)
 		before := e.Barred()
-		if w.out && !e.stop(m) || !w.out && !e.start(m) {
+		if w.out && !e.stop(m, w.via()) || !w.out && !e.start(m) {
+			touched = w.out && w.via() == 0 && e.direct(m) || touched
 			continue
 		}
 		touched = true
@@ -79,6 +85,14 @@ func (w *word) fold(ref Ref) error {
 	return w.travel(ref, &p, grown, fresh)
 }
 
+// via is the identifier that a travel comes from; 0 for what somebody said himself.
+func (w *word) via() chat.Pseudonym {
+	if len(w.path) == 0 {
+		return 0
+	}
+	return w.path[len(w.path)-1]
+}
+
 // link ties the identifier to the others that the command shows.
 func (w *word) link(p *Person, ref Ref) (fresh []chat.Pseudonym, changed bool) {
 	for _, other := range w.linked {
@@ -101,8 +115,7 @@ func (w *word) record(who chat.Pseudonym, p *Person, e *Entry, m Mark) error {
 		From: standing(!e.Barred()), To: standing(e.Barred()), Time: m.At, Source: m.Source, Rule: m.Rule,
 		Cause: w.turn.Offset, Root: w.root.ID, Message: m.Message, Prev: e.Row,
 	}
-	if len(w.path) > 0 {
-		via := w.path[len(w.path)-1]
+	if via := w.via(); via != 0 {
 		row.Via = &via
 	}
 	at, err := w.turn.Row(who.String(), row)
@@ -110,5 +123,8 @@ func (w *word) record(who chat.Pseudonym, p *Person, e *Entry, m Mark) error {
 		return fmt.Errorf("change of %s: %w", e.List, err)
 	}
 	e.Row = at
+	if m.Feed {
+		w.offer(who, p, m)
+	}
 	return w.tell(p.ID, at, row)
 }

@@ -36,6 +36,10 @@ type Entry struct {
 	Message string `json:"message,omitempty"`      // keyed hash of the id of the message that opted out
 	Feed    bool   `json:"feed,omitempty"`         // the opt-out is posted to the list's webhook URL, also to whom it travels
 	Row     int64  `json:"row"`                    // offset of the last row in the ledger; NoRow
+
+	// Via is the linked identifier that the opt-out came from; 0 where it named this one. What names it directly, whenever
+	// that arrives, takes the place of what a link brought.
+	Via chat.Pseudonym `json:"via,omitempty"`
 }
 
 // NoRow stands for the offset of a row that there isn't.
@@ -74,13 +78,35 @@ func (p *Person) entry(list, channel string) *Entry {
 	return &p.Entries[i]
 }
 
-// stop raises the time of the opt-out, and says whether that changed anything. Of two at the same time the texts decide,
-// so that every order of arrival ends alike.
-func (e *Entry) stop(m Mark) bool {
+// Entry gives the entry of a list on a channel; one that bars nothing where there is none.
+func (p Person) Entry(list, channel string) Entry {
+	for _, e := range p.Entries {
+		if e.List == list && e.Channel == channel {
+			return e
+		}
+	}
+	return Entry{List: list, Channel: channel, Row: NoRow}
+}
+
+// barred says whether a list on a channel bars the person.
+func (p *Person) barred(list, channel string) bool { return p.Entry(list, channel).Barred() }
+
+// stop raises the time of the opt-out that came by a link from somebody (0: by none), and says whether that changed
+// anything that travels on. Of two at the same time the texts decide, so that every order of arrival ends alike.
+func (e *Entry) stop(m Mark, via chat.Pseudonym) bool {
 	if !m.newer(e.mark()) {
 		return false
 	}
-	e.Out, e.Source, e.Rule, e.Message, e.Feed = m.At, m.Source, m.Rule, m.Message, m.Feed
+	e.Out, e.Source, e.Rule, e.Message, e.Feed, e.Via = m.At, m.Source, m.Rule, m.Message, m.Feed, via
+	return true
+}
+
+// direct notes that the opt-out which the entry holds names its identifier itself, and says whether that is news.
+func (e *Entry) direct(m Mark) bool {
+	if e.Via == 0 || m.newer(e.mark()) || e.mark().newer(m) {
+		return false
+	}
+	e.Via = 0
 	return true
 }
 
