@@ -53,5 +53,5 @@ func applyLink(t *shard.Turn, c shard.Command) error {
 			return err
 		}
 	}
-	return nil
+	return w.post()
 }

@@ -22,9 +22,10 @@ type List struct {
 	// answered with its text, or the list's own where it has none.
 	Languages map[string]Language `json:"languages,omitempty"`
 
-	FeedRemovals bool `json:"feed_removals,omitempty"` // the webhook URL is told of opt-ins too
-	Secret       int  `json:"secret,omitempty"`        // how often the feed's secret was changed; see FeedSecret
-	Revision     int  `json:"revision,omitempty"`      // how often the list was changed; 0: it is as it was made
+	FeedRemovals bool  `json:"feed_removals,omitempty"` // the webhook URL is told of opt-ins too
+	Secret       int   `json:"secret,omitempty"`        // how often the feed's secret was changed; see FeedSecret
+	SecretAt     int64 `json:"secret_at,omitempty"`     // ms since 1970 of the last of these changes
+	Revision     int   `json:"revision,omitempty"`      // how often the list was changed; 0: it is as it was made
 }
 
 // Language is what a list hears and says in one language.

@@ -53,7 +53,10 @@ func applyTravel(t *shard.Turn, c shard.Command) error {
 		return err
 	}
 	w := word{turn: t, command: c, out: true, marks: travel.Marks, root: travel.Root, path: travel.Path}
-	return w.fold(travel.To)
+	if err := w.fold(travel.To); err != nil {
+		return err
+	}
+	return w.post()
 }
 
 // travel sends opt-outs along the links: what grew to everyone linked, and all there is along a new link.

@@ -28,6 +28,7 @@ type world struct {
 	ledger   [][]optout.Row
 	out      []chat.Outbound
 	events   []optout.Event
+	offers   []optout.Offer // each as often as it was said
 }
 
 func newWorld(t fataler, n chat.Shards) *world {
@@ -111,6 +112,18 @@ func (w *world) effect(r *stream.Record) {
 	var err error
 	switch r.Topic {
 	case stream.Commands:
+		var c shard.Command
+		if err = json.Unmarshal(r.Value, &c); err == nil && c.Kind == optout.CommandOffer {
+			var body optout.Offers
+			err = json.Unmarshal(c.Body, &body)
+			for _, o := range body.Offers {
+				if at, err := optout.DeliveryShard(o.ID); err != nil || at != r.Partition {
+					w.t.Fatalf("offer %s in shard %d: %v", o.ID, r.Partition, err)
+				}
+			}
+			w.offers = append(w.offers, body.Offers...)
+			break
+		}
 		w.append(r)
 	case stream.OutboundReplies:
 		var m chat.Outbound
