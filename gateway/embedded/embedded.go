@@ -73,13 +73,34 @@ func (e *Embedded) start(options Options) error {
 	e.cluster = cluster
 	cluster.Compact()
 	e.redis = miniredis.NewMiniRedis()
-	e.redis.ClockTTL(true) // else no lease ever ends
 	if err := e.redis.StartAddr("127.0.0.1:0"); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	e.Kafka, e.Redis = cluster.ListenAddrs()[0], e.redis.Addr()
 	e.wg.Go(e.retire)
+	e.wg.Go(e.age)
 	return nil
+}
+
+// ageEvery is how often keys of the embedded Redis grow older, and how much too early one may end. Miniredis can do so at
+// every command, but then looks at every key each time.
+const ageEvery = 50 * time.Millisecond
+
+// age lets keys end, as leases must.
+func (e *Embedded) age() {
+	ticks := time.NewTicker(ageEvery)
+	defer ticks.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ticks.C:
+			now := time.Now()
+			e.redis.FastForward(now.Sub(last))
+			last = now
+		case <-e.stop:
+			return
+		}
+	}
 }
 
 // retire lets topics forget what is older than their retention, which the cleaner would do.

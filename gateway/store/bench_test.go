@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-
 	"optgate/gateway/store"
 	"optgate/pipeline/shard"
 )
@@ -17,9 +15,7 @@ import (
 func BenchmarkView(b *testing.B) {
 	address := os.Getenv("OPTGATE_TEST_REDIS")
 	if address == "" {
-		server := miniredis.RunT(b)
-		server.ClockTTL(true)
-		address = server.Addr()
+		address = memory(b).Addr()
 	}
 	s := store.Open(store.Config{Addresses: []string{address}, Prefix: fmt.Sprintf("bench%d.", time.Now().UnixNano()), Shards: testShards})
 	defer func() { _ = s.Close() }()

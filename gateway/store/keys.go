@@ -42,7 +42,7 @@ func broadcastsName(account string) string { return "b/" + account }
 func windowName(key string) string { return "win/" + key }
 func lineName(key string) string   { return "line/" + key }
 
-// setName names a set of a list's people on a channel (or "*"): integers, cut into 64 by chat.Shards.Subset.
+// setName names a set of a list's people on a channel (or "*"): integers, cut by chat.Shards.Subset.
 func setName(account, list, channel string, subset int) string {
 	return "l/" + account + "/" + list + "/" + channel + "/" + strconv.Itoa(subset)
 }

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-
 	"optgate/gateway/store"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
@@ -15,8 +13,7 @@ import (
 // A script may break off halfway, as when a Cluster is moving the slot. What was derived from the old state must still be
 // found by whoever repeats the change, since the state is written last.
 func TestAChangeThatBrokeOffIsRepeatedWhole(t *testing.T) {
-	server := miniredis.RunT(t)
-	server.ClockTTL(true)
+	server := memory(t)
 	s := store.Open(store.Config{Addresses: []string{server.Addr()}, Prefix: "x.", Shards: testShards})
 	defer s.Close() //nolint:errcheck // nothing is left to lose
 	p, barred := person(1, "default", "wa", true)

@@ -41,15 +41,40 @@ func eachRedis(t *testing.T, test func(t *testing.T, s *store.Store, wipe func()
 			test(t, s, wipe)
 		})
 	}
-	embedded := miniredis.RunT(t)
-	embedded.ClockTTL(true) // else no lease ends
-	run("embedded", embedded.Addr())
+	run("embedded", memory(t).Addr())
 	if address := os.Getenv("OPTGATE_TEST_REDIS"); address != "" {
 		run("real", address)
 	}
 	if addresses := os.Getenv("OPTGATE_TEST_REDIS_CLUSTER"); addresses != "" {
 		run("cluster", strings.Split(addresses, ",")...)
 	}
+}
+
+// memory is a Redis inside the process whose keys end, as gateway/embedded's do.
+func memory(t testing.TB) *miniredis.Miniredis {
+	t.Helper()
+	m := miniredis.RunT(t)
+	ended := make(chan struct{})
+	stop := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticks := time.NewTicker(10 * time.Millisecond)
+		defer ticks.Stop()
+		for last := time.Now(); ; {
+			select {
+			case now := <-ticks.C:
+				m.FastForward(now.Sub(last))
+				last = now
+			case <-stop:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-ended
+	})
+	return m
 }
 
 func flush(ctx context.Context, client redis.UniversalClient) error {

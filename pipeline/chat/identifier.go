@@ -108,8 +108,11 @@ type Shards int
 // Of gives the shard of a person.
 func (n Shards) Of(p Pseudonym) int { return int(int64(p) % int64(n)) }
 
-// Subset gives which of the 64 sets of a list on a channel holds a person, so that each set stays a small one of integers.
-func (n Shards) Subset(p Pseudonym) int { return int(int64(p) / int64(n) % 64) }
+// Subsets is how many sets a shard cuts a list on a channel into, so that each stays a small one of integers.
+const Subsets = 64
+
+// Subset gives which of a list's sets on a channel holds a person.
+func (n Shards) Subset(p Pseudonym) int { return int(int64(p) / int64(n) % Subsets) }
 
 // Account gives the shard of what concerns a whole account.
 func (n Shards) Account(id string) int {

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"iter"
+	"slices"
+	"strings"
+
+	"optgate/pipeline/chat"
+	"optgate/pipeline/gate"
+)
+
+// huddle is some questions about the same sets: people of one subset of a shard, asked about alike.
+type huddle struct {
+	shard  int
+	sets   []set
+	people []*int64 // their pseudonyms, as what go-redis writes without an allocation
+	asked  []int32  // indexes of the questions
+}
+
+// set is one set of a list's people.
+type set struct {
+	list, channel, name string
+}
+
+// huddles cuts questions into huddles, shard by shard.
+func (s *Store) huddles(questions []gate.Question) []huddle {
+	var all []huddle
+	for _, alike := range alike(questions) {
+		groups := make([]int32, len(alike)) // shard and subset, as one number
+		for i, at := range alike {
+			p := questions[at].Pseudonym
+			groups[i] = int32(s.shards.Of(p)*chat.Subsets + s.shards.Subset(p)) //nolint:gosec // at most shards x 64
+		}
+		order := inOrder(groups)
+		people, asked := make([]*int64, len(alike)), make([]int32, len(alike))
+		for i, at := range order {
+			asked[i] = alike[at]
+			people[i] = (*int64)(&questions[alike[at]].Pseudonym)
+		}
+		for from := 0; from < len(order); {
+			to := from + 1
+			for to < len(order) && groups[order[to]] == groups[order[from]] {
+				to++
+			}
+			group := int(groups[order[from]])
+			h := huddle{shard: group / chat.Subsets, people: people[from:to], asked: asked[from:to]}
+			h.sets = sets(&questions[h.asked[0]], group%chat.Subsets)
+			all = append(all, h)
+			from = to
+		}
+	}
+	slices.SortStableFunc(all, func(a, b huddle) int { return a.shard - b.shard })
+	return all
+}
+
+// sets names what a question is about in one subset.
+func sets(q *gate.Question, subset int) []set {
+	all := make([]set, 0, 2*len(q.Lists))
+	for _, list := range q.Lists {
+		for _, channel := range [...]string{q.Channel, chat.AnyChannel} {
+			all = append(all, set{list, channel, setName(q.Account, list, channel, subset)})
+		}
+	}
+	return all
+}
+
+// alike gives the indexes of questions that differ in nothing but the person.
+func alike(questions []gate.Question) [][]int32 {
+	var all [][]int32
+	known := map[string]int{}
+	last, at := (*gate.Question)(nil), 0
+	for i := range questions {
+		q := &questions[i]
+		if last == nil || q.Account != last.Account || q.Channel != last.Channel || !slices.Equal(q.Lists, last.Lists) {
+			key := q.Account + "\x00" + q.Channel + "\x00" + strings.Join(q.Lists, "\x00")
+			var again bool
+			if at, again = known[key]; !again {
+				at = len(all)
+				known[key] = at
+				all = append(all, nil)
+			}
+			last = q
+		}
+		all[at] = append(all[at], int32(i)) //nolint:gosec // nobody asks two thousand million questions at once
+	}
+	return all
+}
+
+// countFrom is how many numbers are put in order faster by counting than by comparing.
+const countFrom = 512
+
+// inOrder gives the indexes of small numbers in the order of the numbers.
+func inOrder(numbers []int32) []int32 {
+	order := make([]int32, len(numbers))
+	if len(numbers) < countFrom {
+		for i := range order {
+			order[i] = int32(i) //nolint:gosec // as below
+		}
+		slices.SortStableFunc(order, func(a, b int32) int { return int(numbers[a] - numbers[b]) })
+		return order
+	}
+	ends := make([]int32, slices.Max(numbers)+2)
+	for _, n := range numbers {
+		ends[n+1]++
+	}
+	for n := 1; n < len(ends); n++ {
+		ends[n] += ends[n-1]
+	}
+	for i, n := range numbers {
+		order[ends[n]] = int32(i) //nolint:gosec // an index of numbers, whose length fits
+		ends[n]++
+	}
+	return order
+}
+
+// portions cuts huddles into what is asked in one pipeline: by what it costs Redis, counted in memberships. A huddle of
+// more is cut too.
+func portions(all []huddle) iter.Seq[[]huddle] {
+	return func(yield func([]huddle) bool) {
+		var some []huddle
+		cost := 0
+		for _, h := range all {
+			sets := max(1, len(h.sets))
+			for len(h.people) > 0 {
+				n := min(len(h.people), max(1, (askAtOnce-cost)/sets-commandCost))
+				part := h
+				part.people, part.asked = h.people[:n], h.asked[:n]
+				h.people, h.asked = h.people[n:], h.asked[n:]
+				some = append(some, part)
+				if cost += (n + commandCost) * sets; cost >= askAtOnce-sets*commandCost {
+					if !yield(some) {
+						return
+					}
+					some, cost = nil, 0
+				}
+			}
+		}
+		if len(some) > 0 {
+			yield(some)
+		}
+	}
+}
