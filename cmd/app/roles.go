@@ -49,7 +49,7 @@ func (a *App) newOwners() *roster[int] {
 		meter := a.metrics.Shard(s)
 		defer meter.Close()
 		o := &shard.Owner{
-			Shards: a.shards, Shard: s, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
+			Shards: a.shards, Shard: s, Installation: a.installation, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
 			Follow: func(from int64) shard.Follower { return a.bus.Follow(stream.Commands, s, from) },
 			Holds:  holds, Decided: a.count, Lost: func(err error) { go a.lost(err) }, Metrics: meter, Logger: a.log,
 		}

@@ -41,12 +41,12 @@ func (o *Owner) fold(ctx context.Context, records []stream.Record) (*batch, erro
 	if err := o.load(ctx, b, keys); err != nil {
 		return nil, err
 	}
-	next := o.ledgerEnd
+	next := o.ledger.end
 	for i, r := range records {
 		b.taken = i + 1
 		before, err := next, error(nil)
 		if reasons[i] == "" {
-			t := NewTurn(o.place(r), b.states, o.rowOf(&next))
+			t := NewTurn(o.place(r), b.states, o.ledger.rowOf(&next))
 			if reasons[i], err = o.apply1(t, commands[i]); reasons[i] == "" {
 				b.take(t)
 				b.made = append(b.made, stamp{commands[i].Kind, commands[i].Made})

@@ -10,10 +10,7 @@ import (
 	"optgate/pipeline/stream"
 )
 
-const (
-	headerCause = "cause"
-	claimKey    = "claim"
-)
+const claimKey = "claim"
 
 const (
 	claimEvery = 6 * time.Hour // brokers forget a producer that was quiet for 24 h, and would then accept an old one
@@ -64,7 +61,7 @@ func (o *Owner) claim(ctx context.Context, hard bool) error {
 	o.follower = o.Follow(o.cursor.Command)
 	o.Metrics.Claimed(hard)
 	o.Logger.Info().Int("shard", o.Shard).Int64("generation", generation).Bool("fenced", hard).
-		Int("states", states).Dur("took", time.Since(began)).Msg("shard claimed")
+		Int("states", states).Int64("ledger", o.ledger.end).Str("chain", o.ledger.chain.String()).Dur("took", time.Since(began)).Msg("shard claimed")
 	return nil
 }
 
@@ -127,31 +124,4 @@ func (o *Owner) cursorAt(ctx context.Context, at Position) (cursor Cursor, err e
 		return cursor, fmt.Errorf("cursor of shard %d has version %d: %w", o.Shard, cursor.V, stream.ErrVersion)
 	}
 	return cursor, nil
-}
-
-// restore reads the cursor from the view, and the ledger rows that an earlier owner wrote without coming to its decision. The
-// ledger is claimed only once it is known to hold all rows, so that claims fill no gap there either.
-func (o *Owner) restore(ctx context.Context) (err error) {
-	if o.cursor, err = o.cursorAt(ctx, o.at); err != nil {
-		return err
-	}
-	if err := o.logsHold(ctx, o.cursor); err != nil {
-		return err
-	}
-	ledger, err := o.mark(ctx, stream.Consent)
-	if err != nil {
-		return err
-	}
-	o.done, o.ledgerEnd = map[string]int64{}, ledger+1
-	return o.Reader.Read(ctx, stream.Consent, o.Shard, o.cursor.Ledger, ledger, func(r stream.Record) error {
-		if string(r.Key) == claimKey {
-			return nil
-		}
-		cause := r.Header(headerCause)
-		offset, err := causeOffset(cause)
-		if err == nil && offset >= o.cursor.Command {
-			o.done[cause] = r.Offset
-		}
-		return err
-	})
 }

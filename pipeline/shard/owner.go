@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -61,14 +59,16 @@ type Follower interface {
 
 // Owner decides all commands of one shard. Any number may believe to be it: Kafka and the view refuse all but the last to claim.
 type Owner struct {
-	Shards    chat.Shards
-	Shard     int
-	Rules     Rules
-	Log       Log
-	Reader    Reader
-	Follow    func(from int64) Follower // of the shard's partition of commands
-	Publisher stream.Publisher          // of effects
-	View      View
+	Shards chat.Shards
+	Shard  int
+	// Installation is the id that the chain of the ledger begins with, so that no other installation's fits.
+	Installation string
+	Rules        Rules
+	Log          Log
+	Reader       Reader
+	Follow       func(from int64) Follower // of the shard's partition of commands
+	Publisher    stream.Publisher          // of effects
+	View         View
 	// Holds returns nil once it is certain that this process is still the one assigned to the shard, and an error when it
 	// isn't. It is asked before each claim, else a woken zombie and the owner would depose each other in turns.
 	Holds func(ctx context.Context) error
@@ -80,15 +80,14 @@ type Owner struct {
 	Metrics meter // may be nil
 	Logger  zerolog.Logger
 
-	at        Position
-	cursor    Cursor
-	ledgerEnd int64            // offset of the next append to consent
-	done      map[string]int64 // rows written by an earlier owner after its last decision: cause → offset
-	clock     clock
-	follower  Follower
-	claimed   time.Time
-	losses    int       // looks in a row that showed a loss
-	leased    time.Time // when the lease was last renewed, by our clock
+	at       Position
+	cursor   Cursor
+	ledger   ledger
+	clock    clock
+	follower Follower
+	claimed  time.Time
+	losses   int       // looks in a row that showed a loss
+	leased   time.Time // when the lease was last renewed, by our clock
 }
 
 // Run owns the shard until ctx ends or another process is assigned to it.
@@ -112,6 +111,7 @@ func (o *Owner) Run(ctx context.Context) error {
 		for err == nil && ctx.Err() == nil {
 			if err = o.turn(ctx); err == nil {
 				worked = true
+				o.sayHead()
 			}
 		}
 		if worked {
@@ -195,7 +195,7 @@ func (o *Owner) decide(ctx context.Context, records []stream.Record, round strea
 	if err := o.tell(ctx, b); err != nil {
 		return 0, err
 	}
-	cursor := Cursor{V: stream.Version, Command: records[b.taken-1].Offset + 1, Ledger: o.ledgerEnd}
+	cursor := o.ledger.cursor(records[b.taken-1].Offset+1, o.cursor)
 	state, changes, err := b.decision(o.Shard, cursor)
 	if err != nil {
 		return 0, err
@@ -212,6 +212,7 @@ func (o *Owner) decide(ctx context.Context, records []stream.Record, round strea
 		return 0, err
 	}
 	o.cursor = cursor
+	o.ledger.settle(cursor.Command)
 	o.measure(b, round, cursor.Command)
 	if o.Decided != nil && len(b.rows) > 0 {
 		o.Decided(b.rows)
@@ -233,27 +234,6 @@ func (o *Owner) tell(ctx context.Context, b *batch) error {
 	return errors.Join(err, <-told)
 }
 
-// append adds the rows that the ledger lacks.
-func (o *Owner) append(ctx context.Context, rows []*stream.Record) error {
-	missing := slices.DeleteFunc(slices.Clone(rows), func(r *stream.Record) bool {
-		at, there := o.done[r.Header(headerCause)]
-		r.Offset = at
-		return there
-	})
-	if len(missing) == 0 {
-		return nil
-	}
-	base, err := o.Log.Append(ctx, stream.Consent, missing)
-	if err != nil {
-		return err
-	}
-	if base != o.ledgerEnd {
-		return fmt.Errorf("ledger continues at %d, not at %d: %w", base, o.ledgerEnd, stream.ErrDeposed)
-	}
-	o.ledgerEnd += int64(len(missing))
-	return nil
-}
-
 func (o *Owner) apply(ctx context.Context, to Position, changes []Change, lease time.Time) error {
 	now, err := o.View.Apply(ctx, o.at, to, changes, lease)
 	if err != nil {
@@ -273,26 +253,4 @@ func (o *Owner) unfollow() {
 		o.follower.Close()
 		o.follower = nil
 	}
-}
-
-// rowOf gives the offset of the row with a cause: where an earlier owner wrote it, else the next free one.
-func (o *Owner) rowOf(next *int64) func(cause string) int64 {
-	return func(cause string) int64 {
-		if at, there := o.done[cause]; there {
-			return at
-		}
-		at := *next
-		*next++
-		return at
-	}
-}
-
-// causeOffset gives the command's offset in a ledger row's cause, "<offset>.<n>".
-func causeOffset(cause string) (int64, error) {
-	for i := range len(cause) {
-		if cause[i] == '.' {
-			return strconv.ParseInt(cause[:i], 10, 64)
-		}
-	}
-	return 0, fmt.Errorf("ledger row without a cause: %w", stream.ErrVersion)
 }

@@ -42,9 +42,10 @@ const InstallationKey = "installation"
 
 // Cursor is the owner's place, written with every decision.
 type Cursor struct {
-	V       int   `json:"v"`
-	Command int64 `json:"command"` // offset of the next command
-	Ledger  int64 `json:"ledger"`  // offset of the next ledger row
+	V       int    `json:"v"`
+	Command int64  `json:"command"` // offset of the next command
+	Ledger  int64  `json:"ledger"`  // all rows before this offset of consent are this cursor's decisions or older
+	Chain   string `json:"chain"`   // over those rows; "" where the last decision was made before there were chains
 }
 
 // AnswerKey is the state that holds what was said to a command, for 24 h.

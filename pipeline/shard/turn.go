@@ -82,7 +82,7 @@ func (t *Turn) Row(key string, row any) (int64, error) {
 	cause := strconv.FormatInt(t.Offset, 10) + "." + strconv.Itoa(len(t.rows))
 	t.rows = append(t.rows, &stream.Record{
 		Topic: stream.Consent, Partition: t.Shard, Key: []byte(key), Value: value,
-		Headers: []stream.Header{{Key: "v", Value: "1"}, {Key: "cause", Value: cause}},
+		Headers: append(make([]stream.Header, 0, 3), stream.Header{Key: "v", Value: "1"}, stream.Header{Key: HeaderCause, Value: cause}),
 	})
 	return t.ledger(cause), nil
 }

@@ -29,7 +29,9 @@ type world struct {
 	chunks [][]string // keys of each write to the view
 	most   int        // bytes of a batch; 0: any
 	every  time.Duration
+	round  int                                  // records of a round at most; 0: any number
 	lost   int                                  // losses the owner told
+	log    bytes.Buffer                         // of what the owner logs
 	refuse func(records []*stream.Record) error // to publish
 }
 
@@ -43,7 +45,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) owner(rules shard.Rules) *shard.Owner {
 	return &shard.Owner{
 		Shards: 1, Rules: rules, Log: &log{w: w}, Reader: w, Follow: func(from int64) shard.Follower { return &follower{w, from} },
-		Publisher: w, View: w, Holds: func(context.Context) error { return nil }, Lost: func(error) { w.lost++ }, Logger: zerolog.Nop(),
+		Publisher: w, View: w, Holds: func(context.Context) error { return nil }, Lost: func(error) { w.lost++ }, Logger: zerolog.New(&w.log), Installation: "here",
 	}
 }
 
@@ -174,7 +176,10 @@ func (f *follower) Next(ctx context.Context) (stream.Round, error) {
 	defer f.w.mu.Unlock()
 	log := f.w.logs[stream.Commands]
 	round := stream.Round{Records: log[f.next:], High: int64(len(log)), Began: began}
-	f.next = round.High
+	if f.w.round > 0 {
+		round.Records = round.Records[:min(len(round.Records), f.w.round)]
+	}
+	f.next += int64(len(round.Records))
 	return round, nil
 }
 

@@ -56,7 +56,7 @@ func (r *roles) spawn(s int) int {
 		view = unchecked{view}
 	}
 	o := &shard.Owner{
-		Shards: shards, Shard: s, Rules: optout.Rules(), Reader: b, Logger: r.w.Log,
+		Shards: shards, Shard: s, Installation: r.w.prefix, Rules: optout.Rules(), Reader: b, Logger: r.w.Log,
 		Log: lazyLog{nap, log}, View: lazyView{nap, view}, Publisher: lazyPublisher{nap, b},
 		Follow:  func(from int64) shard.Follower { return b.Follow(stream.Commands, s, from) },
 		Holds:   func(ctx context.Context) error { return r.holds(ctx, s, id) },
