@@ -8,8 +8,10 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
+	"optgate/gateway/api/apitest"
 	"optgate/gateway/meta/fake"
 )
 
@@ -45,13 +47,28 @@ func (w *world) api(method, path, token string, in, out any) (status int, answer
 			return 0, err.Error()
 		}
 	}
-	status, raw, _ := fetch(method, "http://"+w.private+path, token, body)
+	status, raw, header := fetch(method, "http://"+w.private+path, token, body)
+	w.documented(apitest.Exchange{Method: method, Target: path, Asked: body, Status: status, Header: header, Answer: raw})
 	if status/100 == 2 && out != nil {
 		if err := json.Unmarshal(raw, out); err != nil {
 			return 0, err.Error()
 		}
 	}
 	return status, string(raw)
+}
+
+// openapi is what every answer of the private listener must be as.
+var openapi = sync.OnceValues(apitest.Load)
+
+// documented fails the test where somebody was answered as openapi.yaml doesn't say.
+func (w *world) documented(e apitest.Exchange) {
+	document, err := openapi()
+	if err == nil && e.Status != 0 {
+		err = document.Check(e)
+	}
+	if err != nil {
+		w.t.Errorf("%s answers %d as openapi.yaml does not say: %v", e.Method, e.Status, err)
+	}
 }
 
 // reason is the answer of /v1/why.

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -23,13 +22,13 @@ type kept struct {
 // tail reads a topic to its end.
 func (w *world) tail(topic string) (records []kept) {
 	w.t.Helper()
-	status, raw, _ := fetch(http.MethodGet, "http://"+w.private+"/v1/tail/"+topic, operatorToken, nil)
+	status, raw := w.api(http.MethodGet, "/v1/tail/"+topic, operatorToken, nil, nil)
 	if status != http.StatusOK {
 		w.t.Fatalf("tail %s: %d %s", topic, status, raw)
 	}
-	for line := range bytes.Lines(raw) {
+	for line := range strings.Lines(raw) {
 		var r kept
-		if err := json.Unmarshal(line, &r); err != nil {
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			w.t.Fatalf("tail %s: %v in %q", topic, err, line)
 		}
 		records = append(records, r)

@@ -67,6 +67,7 @@ var libraries = map[string]struct {
 	"github.com/HdrHistogram":         {[]string{"bench"}, "latencies without gaps"},
 	"github.com/Shopify/toxiproxy":    {[]string{"bench/torture"}, "cables that can be cut"},
 	"pgregory.net/rapid":              {[]string{"cmd/app/shardtest", "gateway/bus/bustest", "gateway/store/storetest"}, "random orders, for suites of tests"},
+	"github.com/getkin/kin-openapi":   {[]string{"gateway/api/apitest"}, "answers are held against the document in tests alone"},
 	"github.com/klauspost/compress":   {[]string{"gateway/bus"}, "compression of record batches"},
 }
 

@@ -6,6 +6,7 @@ func (a *API) table() []route {
 		{"GET", "/healthz", anyone, a.alive},
 		{"GET", "/readyz", anyone, a.ready},
 		{"GET", "/metrics", anyone, a.showMetrics},
+		{"GET", "/v1/openapi.yaml", anyone, a.showDocument},
 
 		{"POST", "/v1/broadcasts", send, a.createBroadcast},
 		{"GET", "/v1/broadcasts", read, a.listBroadcasts},

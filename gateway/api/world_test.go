@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"optgate/gateway/api"
+	"optgate/gateway/api/apitest"
 	"optgate/gateway/httpd"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/optout"
@@ -81,7 +82,7 @@ func newWorld(t *testing.T, with func(*api.Options)) *world {
 			t.Error(err)
 		}
 	})
-	w.url = "http://" + server.Addr()
+	w.url, w.client.Transport = "http://"+server.Addr(), apitest.NewTransport(t)
 	return w
 }
 
