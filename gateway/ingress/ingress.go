@@ -1,5 +1,6 @@
 // Package ingress is the public listener: it lets Meta's webhooks in, checks who signed them, keeps every item, and only
-// then answers 200. It understands no more of a webhook than where its items begin and end.
+// then answers 200. It understands no more of a webhook than where its items begin and end. Beside that it shows the pages
+// of unsubscribe links, and keeps each press.
 package ingress
 
 import (
@@ -32,6 +33,8 @@ type Options struct {
 	Keep      time.Duration // for Kafka to acknowledge a webhook; longer is 503: 5 s
 	Now       func() time.Time
 	Log       zerolog.Logger
+
+	Unsubscribe Unsubscribe
 }
 
 // App is one app at Meta.
@@ -76,6 +79,8 @@ type Ingress struct {
 	inFlight atomic.Int64
 	deadline atomic.Pointer[deadline]
 	stamp    atomic.Pointer[stamp]
+	pages    pages
+	showing  atomic.Int64   // pages that are being made
 	failures zerolog.Logger // sampled: one line for each webhook would bury the log while Kafka is away
 }
 
@@ -96,7 +101,7 @@ func New(o Options) *Ingress {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	i := &Ingress{Options: o, apps: map[string]bool{"": true}}
+	i := &Ingress{Options: o, apps: map[string]bool{"": true}, pages: newPages()}
 	i.failures = o.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 10 * time.Second})
 	for _, a := range o.Apps {
 		i.apps[a.ID] = true
@@ -119,6 +124,10 @@ func (i *Ingress) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 			i.Health.Ready(ctx, rc)
 		}
 	default:
+		if token, ok := bytes.CutPrefix(path, []byte(links)); ok && i.Unsubscribe.Accounts != nil {
+			i.unsubscribe(ctx, rc, string(token))
+			return
+		}
 		app, ok := appOf(path)
 		switch {
 		case !ok:

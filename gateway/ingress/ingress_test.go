@@ -156,6 +156,12 @@ func (d door) do(t *testing.T, method, path, sign, body string) (status int, ans
 	if sign != "" {
 		req.Header.Set("X-Hub-Signature-256", sign)
 	}
+	return ask(t, req)
+}
+
+// ask makes a request and reads its answer.
+func ask(t *testing.T, req *http.Request) (status int, answer string, header http.Header) {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

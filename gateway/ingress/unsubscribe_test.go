@@ -1,0 +1,446 @@
+package ingress_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+
+	"optgate/gateway/ingress"
+	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+)
+
+const two = chat.Shards(2)
+
+// book is what the listener knows of accounts and people.
+type book struct {
+	accounts map[string]optout.Account
+	people   map[string]optout.Person // by state key
+	away     error
+}
+
+func (b *book) Account(_ context.Context, id string) (optout.Account, error) {
+	a, ok := b.accounts[id]
+	switch {
+	case b.away != nil:
+		return a, b.away
+	case !ok:
+		return a, fault.New(fault.NotFound, "unknown_account", "There is no such account.")
+	}
+	return a, nil
+}
+
+func (b *book) States(_ context.Context, _ int, keys ...string) (found [][]byte, err error) {
+	for _, k := range keys {
+		var raw []byte
+		if p, ok := b.people[k]; ok {
+			raw, err = json.Marshal(p)
+		}
+		found = append(found, raw)
+	}
+	return found, errors.Join(err, b.away)
+}
+
+// letterbox is a public listener with unsubscribe links, and whom its account's are for.
+type letterbox struct {
+	door
+	book  *book
+	press *log // commands
+	acme  optout.Account
+}
+
+var ada = optout.Unsubscribe{Who: "phone:447700900101", List: "offers", Channel: "wa"}
+
+func openLetterbox(t *testing.T, with func(*ingress.Options)) letterbox {
+	t.Helper()
+	l := letterbox{press: &log{}}
+	l.acme = optout.Account{ID: "acme", Key: chat.Key("0123456789abcdef"), Lists: []optout.List{
+		{ID: "offers", Name: "Offers <b>&", Description: "Sales & \"news\"", Confirmation: "No more offers.\n<i>Bye</i>", Scope: optout.ScopeChannel, WebhookURL: "https://example.com/feed"},
+		{ID: "all", Name: "الكل", Scope: optout.ScopeAll},
+	}}
+	l.book = &book{accounts: map[string]optout.Account{"acme": l.acme, "erased": {ID: "erased"}}, people: map[string]optout.Person{}}
+	l.door = open(t, func(o *ingress.Options) {
+		o.Unsubscribe = ingress.Unsubscribe{
+			Accounts: l.book, States: l.book, Shards: two, Publisher: l.press,
+			Directory: chat.NewDirectory([]string{"acme"}, []chat.Channel{{Account: "acme", ID: "wa", Kind: chat.WhatsApp}}),
+		}
+		if with != nil {
+			with(o)
+		}
+	})
+	return l
+}
+
+// link gives the path of a link of acme's.
+func (l letterbox) link(t testing.TB, u optout.Unsubscribe) string {
+	t.Helper()
+	return "/u/" + tokenOf(t, l.acme, u)
+}
+
+func tokenOf(t testing.TB, a optout.Account, u optout.Unsubscribe) string {
+	t.Helper()
+	s, err := optout.NewLinkSealer(a.ID, a.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.Seal(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// say makes a request with a body of a type.
+func (l letterbox) say(t *testing.T, method, path, kind, body string) (status int, answer string, header http.Header) {
+	t.Helper()
+	if kind == "" {
+		return l.do(t, method, path, "", body)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, l.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", kind)
+	return ask(t, req)
+}
+
+// changes gives the changes of consent that were kept.
+func (l letterbox) changes(t *testing.T) (all []optout.Change) {
+	t.Helper()
+	for _, r := range l.press.records() {
+		var c shard.Command
+		var change optout.Change
+		if json.Unmarshal(r.Value, &c) != nil || json.Unmarshal(c.Body, &change) != nil || r.Topic != stream.Commands ||
+			c.Kind != optout.CommandChange || c.Account != "acme" || r.Partition != two.Of(change.Who[0].P) {
+			t.Fatalf("no change: %s", r.Value)
+		}
+		all = append(all, change)
+	}
+	return all
+}
+
+func TestOpeningALinkChangesNothing(t *testing.T) {
+	l := openLetterbox(t, nil)
+	for _, method := range []string{"GET", "HEAD"} {
+		status, body, header := l.do(t, method, l.link(t, ada), "", "")
+		if status != 200 || header.Get("Content-Type") != "text/html; charset=utf-8" || (body == "") != (method == "HEAD") {
+			t.Errorf("%s: %d %s %d bytes", method, status, header.Get("Content-Type"), len(body))
+		}
+	}
+	for _, method := range []string{"PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"} {
+		if status, _, header := l.do(t, method, l.link(t, ada), "", ""); status != 405 || header.Get("Allow") != "GET, HEAD, POST" {
+			t.Errorf("%s: %d, Allow %q", method, status, header.Get("Allow"))
+		}
+	}
+	if len(l.press.records()) != 0 {
+		t.Error("somebody was opted out")
+	}
+}
+
+func TestThePageExplainsInPlainWords(t *testing.T) {
+	l := openLetterbox(t, func(o *ingress.Options) {
+		o.Unsubscribe.Sender, o.Unsubscribe.Support = "Acme & Sons", "help@acme.example"
+	})
+	for _, f := range []struct {
+		u    optout.Unsubscribe
+		want []string
+	}{
+		{ada, []string{"Acme &amp; Sons", "the number ending in 01", "on WhatsApp", "Offers &lt;b&gt;&amp;", "Sales &amp; &#34;news&#34;",
+			`<form method="post">`, `<button type="submit">Stop these messages</button>`, `lang="en"`, `href="mailto:help@acme.example"`}},
+		{optout.Unsubscribe{Who: "email:ada.l@example.com", List: "all", Channel: "*"}, []string{"the address a…@example.com", "on every channel", "<bdi>الكل</bdi>"}},
+		{optout.Unsubscribe{Who: "email:éa@example.com", List: "all", Channel: "*"}, []string{"the address é…@example.com"}},
+		{optout.Unsubscribe{Who: "bsuid:GB.90210000000000000101", List: "offers", Channel: "shut"}, []string{"the user ID ending in 01", "on the channel that the link came by"}},
+		{optout.Unsubscribe{Who: ada.Who, List: "all", Channel: "wa"}, []string{"on every channel"}}, // as the list covers all
+	} {
+		_, body, _ := l.do(t, "GET", l.link(t, f.u), "", "")
+		for _, want := range f.want {
+			if !strings.Contains(body, want) {
+				t.Errorf("%+v: no %q in\n%s", f.u, want, body)
+			}
+		}
+		for _, hidden := range []string{"447700900", "ada.l", "GB.9021", "<b>", "<script", "src="} {
+			if strings.Contains(body, hidden) {
+				t.Errorf("%+v shows %q", f.u, hidden)
+			}
+		}
+	}
+	l = openLetterbox(t, func(o *ingress.Options) { o.Unsubscribe.Support = "https://acme.example/help?a=1&b=2" })
+	if _, body, _ := l.do(t, "GET", l.link(t, ada), "", ""); !strings.Contains(body, "<bdi>acme</bdi>") || !strings.Contains(body, `href="https://acme.example/help?a=1&amp;b=2"`) {
+		t.Errorf("without a name:\n%s", body)
+	}
+}
+
+func TestAnyPressOptsOut(t *testing.T) {
+	const multipart = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"
+	for name, f := range map[string]struct{ kind, body, rule string }{
+		"a mail program's":       {"application/x-www-form-urlencoded", "List-Unsubscribe=One-Click", "one-click"},
+		"a mail program's parts": {"multipart/form-data; boundary=x", multipart, "one-click"},
+		"the button":             {"application/x-www-form-urlencoded", "by=page", "page"},
+		"nothing":                {"", "", "one-click"},
+		"garbage":                {"application/json", "{\"%zz\x00", "one-click"},
+	} {
+		l := openLetterbox(t, nil)
+		status, body, header := l.say(t, "POST", l.link(t, ada), f.kind, f.body)
+		if status != 200 || header.Get("Location") != "" || header.Get("Set-Cookie") != "" || header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v", name, status, header)
+		}
+		if !strings.Contains(body, "No more offers.\n&lt;i&gt;Bye&lt;/i&gt;") || strings.Contains(body, "<form") {
+			t.Errorf("%s: the list's own words are not shown:\n%s", name, body)
+		}
+		all := l.changes(t)
+		if len(all) != 1 {
+			t.Fatalf("%s: %d changes", name, len(all))
+		}
+		c := all[0]
+		want := optout.Mark{List: "offers", Channel: "wa", At: 1794300000123, Source: optout.SourceLink, Rule: f.rule, Feed: true}
+		if !c.Out || c.Linked || c.Answer || c.Confirm != nil || len(c.Who) != 1 || c.Who[0].ID != ada.Who || c.Who[0].P != l.acme.Key.Pseudonym(ada.Who) ||
+			len(c.Marks) != 1 || c.Marks[0] != want {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+func TestAPressCoversWhatTheListCovers(t *testing.T) {
+	l := openLetterbox(t, nil)
+	for u, channel := range map[optout.Unsubscribe]string{
+		{Who: ada.Who, List: "all", Channel: "wa"}:                    "*",
+		{Who: ada.Who, List: "offers", Channel: "*"}:                  "*",
+		{Who: "email:ada@example.com", List: "offers", Channel: "*"}:  "*",
+		{Who: ada.Who, List: "offers", Channel: "of an earlier time"}: "of an earlier time",
+	} {
+		l.say(t, "POST", l.link(t, u), "", "")
+		all := l.changes(t)
+		last := all[len(all)-1]
+		if m := last.Marks[0]; m.Channel != channel || m.List != u.List || m.Feed != (u.List == "offers") || last.Who[0].ID != u.Who {
+			t.Errorf("%+v: %+v", u, last)
+		}
+	}
+}
+
+// TestASecondPressIsKeptToo: an opt-in that nobody has decided yet would otherwise win over it.
+func TestASecondPressIsKeptToo(t *testing.T) {
+	l := openLetterbox(t, nil)
+	p := l.acme.Key.Pseudonym(ada.Who)
+	key := optout.PersonKey("acme", p)
+	entry := optout.Entry{List: "offers", Channel: "wa", Out: 1794200000000, Row: optout.NoRow}
+	l.book.people[key] = optout.Person{ID: ada.Who, Entries: []optout.Entry{entry}}
+	if _, body, _ := l.do(t, "GET", l.link(t, ada), "", ""); !strings.Contains(body, "They were stopped before") || strings.Contains(body, "<form") {
+		t.Errorf("who is out already is asked again:\n%s", body)
+	}
+	for range 2 {
+		if status, body, _ := l.say(t, "POST", l.link(t, ada), "", ""); status != 200 || !strings.Contains(body, "These messages are stopped") {
+			t.Errorf("%d:\n%s", status, body)
+		}
+	}
+	if n := len(l.changes(t)); n != 2 {
+		t.Errorf("%d presses were kept", n)
+	}
+	// By another clock the person has opted in a moment from now. The press is later than that.
+	entry.In = 1794300009999
+	l.book.people[key] = optout.Person{ID: ada.Who, Entries: []optout.Entry{entry}}
+	if _, body, _ := l.do(t, "GET", l.link(t, ada), "", ""); !strings.Contains(body, "<form") {
+		t.Errorf("who is in is not asked:\n%s", body)
+	}
+	l.say(t, "POST", l.link(t, ada), "", "")
+	if all := l.changes(t); all[2].Marks[0].At != 1794300010000 {
+		t.Errorf("pressed at %d", all[2].Marks[0].At)
+	}
+	// Out on every channel is out here, and out elsewhere is not.
+	l.book.people[key] = optout.Person{Entries: []optout.Entry{{List: "offers", Channel: "*", Out: 1}}}
+	if _, body, _ := l.do(t, "GET", l.link(t, ada), "", ""); strings.Contains(body, "<form") {
+		t.Error("who is out on every channel is asked again")
+	}
+	l.book.people[key] = optout.Person{Entries: []optout.Entry{{List: "offers", Channel: "wb", Out: 1}, {List: "all", Channel: "wa", Out: 1}}}
+	if _, body, _ := l.do(t, "GET", l.link(t, ada), "", ""); !strings.Contains(body, "<form") {
+		t.Error("who is out elsewhere is not asked")
+	}
+}
+
+func TestWhatIsNoLinkIsTold(t *testing.T) {
+	l := openLetterbox(t, nil)
+	token := tokenOf(t, l.acme, ada)
+	stranger := tokenOf(t, optout.Account{ID: "stranger", Key: l.acme.Key}, ada)
+	erased := tokenOf(t, optout.Account{ID: "erased", Key: l.acme.Key}, ada)
+	forged := tokenOf(t, optout.Account{ID: "acme", Key: chat.Key("fedcba9876543210")}, ada)
+	deleted := tokenOf(t, l.acme, optout.Unsubscribe{Who: ada.Who, List: "winter", Channel: "wa"})
+	for name, f := range map[string]struct {
+		token  string
+		status int
+		says   string
+	}{
+		"nothing":             {"", 404, "not known"},
+		"garbage":             {"velvet-otter", 404, "not known"},
+		"a path":              {token + "/more", 404, "not known"},
+		"escaped garbage":     {"%00%ff%2e%2e%2f", 404, "not known"},
+		"cut off":             {token[:len(token)-1], 404, "not known"},
+		"longer than any":     {strings.Repeat("A", 5000), 404, "not known"},
+		"forged":              {forged, 404, "not known"},
+		"nobody's":            {stranger, 410, "sender no longer exists"},
+		"an erased account's": {erased, 410, "sender no longer exists"},
+		"a deleted list's":    {deleted, 410, "list no longer exists"},
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			status, body, header := l.say(t, method, "/u/"+f.token, "", "")
+			if status != f.status || !strings.Contains(body, f.says) || strings.Contains(body, "<form") || header.Get("X-Robots-Tag") == "" {
+				t.Errorf("%s of %s: %d %v\n%s", method, name, status, header, body)
+			}
+		}
+	}
+	if status, _, _ := l.do(t, "GET", "/u", "", ""); status != 404 {
+		t.Errorf("/u: %d", status)
+	}
+	if len(l.press.records()) != 0 {
+		t.Error("somebody was opted out")
+	}
+}
+
+func TestAPressIsAnsweredOnceItIsKept(t *testing.T) {
+	l := openLetterbox(t, nil)
+	l.press.publish = func(context.Context) error { return fault.New(fault.Unavailable, "kafka_away", "Kafka is away.") }
+	status, body, header := l.say(t, "POST", l.link(t, ada), "application/x-www-form-urlencoded", "by=page")
+	if status != 503 || header.Get("Retry-After") == "" || !strings.Contains(body, "not in effect yet") || !strings.Contains(body, "Try again") {
+		t.Errorf("%d %v\n%s", status, header, body)
+	}
+	l.book.away = fault.New(fault.NotCertain, "not_certain", "Nobody can know.")
+	for _, method := range []string{"GET", "POST"} {
+		if status, body, header := l.say(t, method, l.link(t, ada), "", ""); status != 503 || header.Get("Retry-After") == "" || !strings.Contains(body, "try again") {
+			t.Errorf("%s: %d %v\n%s", method, status, header, body)
+		}
+	}
+}
+
+func TestAPressIsSmall(t *testing.T) {
+	l := openLetterbox(t, nil)
+	for _, size := range []int{4096, 4097, 1 << 20} {
+		want := 200
+		if size > 4096 {
+			want = 413
+		}
+		if status, _, _ := l.say(t, "POST", l.link(t, ada), "text/plain", strings.Repeat("x", size)); status != want {
+			t.Errorf("%d bytes: %d", size, status)
+		}
+	}
+	if len(l.changes(t)) != 1 {
+		t.Error("what was too long was kept")
+	}
+}
+
+// TestPressesLeaveRoomForWebhooks lets Kafka hang: then no more pages wait for it than may, and webhooks go on.
+func TestPressesLeaveRoomForWebhooks(t *testing.T) {
+	const atOnce = 64
+	l := openLetterbox(t, func(o *ingress.Options) { o.Keep = 20 * time.Second })
+	entered, leave := make(chan struct{}, 2*atOnce), make(chan struct{})
+	l.press.publish = func(context.Context) error { entered <- struct{}{}; <-leave; return nil }
+	statuses := make(chan int, atOnce)
+	for range atOnce {
+		go func() {
+			status := 0
+			defer func() { statuses <- status }()
+			status, _, _ = l.say(t, "POST", l.link(t, ada), "", "")
+		}()
+	}
+	for range atOnce {
+		<-entered
+	}
+	for _, method := range []string{"GET", "POST"} {
+		if status, _, header := l.say(t, method, l.link(t, ada), "", ""); status != 503 || header.Get("Retry-After") == "" {
+			t.Errorf("%s of one more: %d", method, status)
+		}
+	}
+	if status := l.deliver(t, "/webhooks/meta", secret, greeting); status != 200 {
+		t.Errorf("a webhook meanwhile: %d", status)
+	}
+	close(leave)
+	for range atOnce {
+		if status := <-statuses; status != 200 {
+			t.Errorf("a press was told %d", status)
+		}
+	}
+	if status, _, _ := l.say(t, "GET", l.link(t, ada), "", ""); status != 200 {
+		t.Errorf("afterwards: %d", status)
+	}
+}
+
+func TestPagesLoadNothingAndAreKeptByNobody(t *testing.T) {
+	l := openLetterbox(t, nil)
+	for _, path := range []string{l.link(t, ada), "/u/velvet-otter"} {
+		_, body, header := l.do(t, "GET", path, "", "")
+		_, style, _ := strings.Cut(body, "<style>")
+		style, _, _ = strings.Cut(style, "</style>")
+		sum := sha256.Sum256([]byte(style))
+		policy := header.Get("Content-Security-Policy")
+		for _, part := range []string{
+			"default-src 'none'", "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'",
+		} {
+			if !strings.Contains(policy, part) {
+				t.Errorf("%s: no %s in %s", path, part, policy)
+			}
+		}
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
+		} {
+			if header.Get(name) != want {
+				t.Errorf("%s: %s: %q", path, name, header.Get(name))
+			}
+		}
+		if strings.Contains(body, "style=") || len(style) < 100 {
+			t.Errorf("%s: a style that the policy doesn't know", path)
+		}
+	}
+}
+
+func TestLinksAreNotLogged(t *testing.T) {
+	l := openLetterbox(t, nil)
+	l.say(t, "POST", l.link(t, ada), "", "")
+	l.do(t, "GET", "/u/velvet-otter", "", "")
+	l.press.publish = func(context.Context) error { return errors.New("away") }
+	l.say(t, "POST", l.link(t, ada), "", "")
+	said := l.said.String()
+	for _, personal := range []string{tokenOf(t, l.acme, ada), "velvet", "4477009", "offers"} {
+		if strings.Contains(said, personal) {
+			t.Errorf("%q stands in the log:\n%s", personal, said)
+		}
+	}
+	if strings.Count(said, "\n") < 4 {
+		t.Errorf("log:\n%s", said)
+	}
+}
+
+// FuzzUnsubscribe: whatever the link, method and body, nothing panics, and only a whole link that is pressed opts out.
+func FuzzUnsubscribe(f *testing.F) {
+	acme := optout.Account{ID: "acme", Key: chat.Key("0123456789abcdef"), Lists: []optout.List{{ID: "offers", Name: "Offers"}}}
+	whole := tokenOf(f, acme, ada)
+	f.Add("/u/"+whole, "POST", "List-Unsubscribe=One-Click")
+	f.Add("/u/"+whole, "GET", "")
+	f.Add("/u/%"+whole, "POST", "by=page")
+	f.Add("//u/AQRhY21l?x", "POST", "by=%zz")
+	f.Fuzz(func(t *testing.T, path, method, body string) {
+		press := &log{}
+		b := &book{accounts: map[string]optout.Account{"acme": acme}}
+		i := ingress.New(ingress.Options{
+			Publisher: &log{}, Metrics: &counts{of: map[string]int{}}, Log: zerolog.Nop(),
+			Unsubscribe: ingress.Unsubscribe{Accounts: b, States: b, Shards: two, Publisher: press, Directory: chat.NewDirectory(nil, nil)},
+		})
+		var rc fasthttp.RequestCtx
+		rc.Request.Header.SetMethod(method)
+		rc.Request.SetRequestURI(path)
+		rc.Request.SetBodyStream(&reader{body}, len(body))
+		i.Handle(t.Context(), &rc)
+		meant := rc.IsPost() && string(rc.Path()) == "/u/"+whole && len(body) <= 4096
+		if pressed := len(press.kept) > 0; pressed != meant || pressed && rc.Response.StatusCode() != 200 {
+			t.Errorf("%s %q: %d, %d presses", method, path, rc.Response.StatusCode(), len(press.kept))
+		}
+	})
+}
