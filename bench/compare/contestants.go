@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"optgate/bench/host"
 )
 
 // level is one way to load a contestant.
@@ -76,7 +78,7 @@ func names() []string {
 
 // standing is a contestant that is up.
 type standing struct {
-	server  *process
+	server  *host.Process
 	host    string // of the webhook
 	private string // http://host:port of Optgate's private listener
 	kafka   string // where to look what was kept; "" nowhere
@@ -102,12 +104,12 @@ func inNode(name string) func(context.Context, *site) (*standing, error) {
 func (s *site) peer(ctx context.Context, name string, cmd *exec.Cmd, more []string) (*standing, error) {
 	cmd.Env = append(os.Environ(), "BROKERS="+s.kafka, "TOPIC="+peersTopic, "SECRET="+secret)
 	cmd.Env = append(cmd.Env, more...)
-	p, err := launch(ctx, name, cmd, said)
+	p, err := host.Launch(ctx, name, cmd, host.Said)
 	if err != nil {
 		return nil, err
 	}
 	s.processes = append(s.processes, p)
-	return &standing{server: p, host: p.address, kafka: s.kafka, topic: peersTopic}, nil
+	return &standing{server: p, host: p.Address, kafka: s.kafka, topic: peersTopic}, nil
 }
 
 const (
@@ -120,9 +122,9 @@ const (
 type site struct {
 	field     *field
 	dir       string
-	kafka     string     // host:port, "" where there is none or the gateway embeds it
-	prefix    string     // of a gateway's topics
-	processes []*process // that are up, the last started last
+	kafka     string          // host:port, "" where there is none or the gateway embeds it
+	prefix    string          // of a gateway's topics
+	processes []*host.Process // that are up, the last started last
 }
 
 // open makes the ground that a contestant stands on.
@@ -134,16 +136,16 @@ func (f *field) open(ctx context.Context, c contestant) (*site, error) {
 	s := &site{field: f, dir: dir}
 	switch c.kafka {
 	case apache:
-		s.kafka = f.kafka.address
+		s.kafka = f.kafka.Address
 	case alone, aloneSynced:
 		cmd := exec.CommandContext(ctx, filepath.Join(f.bin, "broker"), "-data", filepath.Join(dir, "kafka"), //nolint:gosec // ours
 			fmt.Sprintf("-sync=%t", c.kafka == aloneSynced), fmt.Sprintf("%s:%d", peersTopic, partitions))
-		p, err := launch(ctx, "broker", cmd, said)
+		p, err := host.Launch(ctx, "broker", cmd, host.Said)
 		if err != nil {
 			s.close()
 			return nil, err
 		}
-		s.kafka, s.processes = p.address, append(s.processes, p)
+		s.kafka, s.processes = p.Address, append(s.processes, p)
 	}
 	return s, nil
 }
@@ -151,7 +153,7 @@ func (f *field) open(ctx context.Context, c contestant) (*site, error) {
 // close stops everything, the last started first, and removes its data.
 func (s *site) close() {
 	for _, p := range slices.Backward(s.processes) {
-		p.stop()
+		p.Stop()
 	}
 	if s.prefix != "" && s.kafka == s.field.apache() {
 		if err := drop(s.kafka, s.prefix); err != nil {

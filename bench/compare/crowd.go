@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"optgate/bench/host"
 	"optgate/bench/load/crowd"
 	"optgate/bench/load/mix"
 )
@@ -67,7 +68,7 @@ func (t *turn) crowd(ctx context.Context, c company) error {
 		return err
 	}
 	one := &t.field.results.Samples[len(t.field.results.Samples)-1]
-	if one.Held, _, err = memoryOf(t.server.pid); err != nil {
+	if one.Held, _, err = host.MemoryOf(t.server.PID); err != nil {
 		return err
 	}
 	one.Crowd = here.Disperse()

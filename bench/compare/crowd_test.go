@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"optgate/bench/host"
 	"optgate/bench/load/crowd"
 	"optgate/bench/load/offer"
 )
@@ -62,7 +63,7 @@ func TestACrowdIsThereWhileOthersAreMeasured(t *testing.T) {
 	s.Start()
 	defer s.Close()
 	one := &turn{
-		standing: &standing{host: s.Listener.Addr().String(), server: &process{pid: os.Getpid()}}, site: &site{},
+		standing: &standing{host: s.Listener.Addr().String(), server: &host.Process{PID: os.Getpid()}}, site: &site{},
 		field: &field{settings: settings{Time: 100 * time.Millisecond, Tries: 1}, log: io.Discard, results: &results{}},
 	}
 	if err := one.crowd(t.Context(), company{name: "few", who: crowd.Options{Idle: 3, Batch: 1}}); err != nil {

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"optgate/bench/host"
 )
 
 // field is where all contestants meet: what was built, the servers that stay up, and what was measured.
@@ -22,8 +24,8 @@ type field struct {
 	dir         string // temporary; all that is written lies in it
 	bin         string // our programs
 	node        string // the program of Node; "" where there is none
-	kafka       *process
-	redis       *process // nil: gateways embed theirs
+	kafka       *host.Process
+	redis       *host.Process // nil: gateways embed theirs
 	contestants []contestant
 	results     *results
 	first       uint64 // number of the next webhook
@@ -47,10 +49,10 @@ func newField(ctx context.Context, s settings, log io.Writer) (*field, error) {
 		f.close()
 		return nil, err
 	}
-	f.redis, err = script(ctx, "Redis", "bench/real/redis.sh", filepath.Join(dir, "redis"))
+	f.redis, err = host.Script(ctx, "Redis", "bench/real/redis.sh", filepath.Join(dir, "redis"))
 	f.lack("a real Redis", err, func(c contestant) bool { return c.flow })
 	if f.needs(func(c contestant) bool { return c.kafka == apache }) {
-		f.kafka, err = script(ctx, "Kafka", "bench/real/kafka.sh", filepath.Join(dir, "kafka"))
+		f.kafka, err = host.Script(ctx, "Kafka", "bench/real/kafka.sh", filepath.Join(dir, "kafka"))
 		f.lack("Apache Kafka", err, func(c contestant) bool { return c.kafka == apache })
 	}
 	if f.needs(func(c contestant) bool { return c.node }) {
@@ -134,14 +136,14 @@ func (f *field) apache() string {
 	if f.kafka == nil {
 		return ""
 	}
-	return f.kafka.address
+	return f.kafka.Address
 }
 
 // pids are the processes that stay up all the time.
 func (f *field) pids() (all []int) {
-	for _, p := range []*process{f.kafka, f.redis} {
+	for _, p := range []*host.Process{f.kafka, f.redis} {
 		if p != nil {
-			all = append(all, p.pid)
+			all = append(all, p.PID)
 		}
 	}
 	return all
@@ -152,7 +154,7 @@ func (f *field) forget(ctx context.Context) error {
 	if f.redis == nil {
 		return nil
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", f.redis.address)
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", f.redis.Address)
 	if err != nil {
 		return err
 	}
@@ -170,9 +172,9 @@ func (f *field) forget(ctx context.Context) error {
 
 // close stops what stays up, and removes everything.
 func (f *field) close() {
-	for _, p := range []*process{f.kafka, f.redis} {
+	for _, p := range []*host.Process{f.kafka, f.redis} {
 		if p != nil {
-			p.stop()
+			p.Stop()
 		}
 	}
 	_ = os.RemoveAll(f.dir) // in the system's temporary folder

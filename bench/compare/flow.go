@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"optgate/bench/host"
 	"optgate/bench/load/mix"
 	"optgate/bench/load/offer"
 )
@@ -103,7 +104,7 @@ func (t *turn) effect(ctx context.Context, rate float64) (*Effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := readClock(t.server.pid, t.pids())
+	before, err := host.ReadClock(t.server.PID, t.pids())
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +118,11 @@ func (t *turn) effect(ctx context.Context, rate float64) (*Effect, error) {
 	if err := errors.Join(err, probed); err != nil {
 		return nil, err
 	}
-	after, err := readClock(t.server.pid, t.pids())
+	after, err := host.ReadClock(t.server.PID, t.pids())
 	if err != nil {
 		return nil, err
 	}
-	one.Kept, one.Foreign = report.PerSecond, after.foreign(before)
+	one.Kept, one.Foreign = report.PerSecond, after.Foreign(before)
 	return one, t.workedOff(ctx)
 }
 

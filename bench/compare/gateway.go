@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"optgate/bench/host"
 	"optgate/bench/load/mix"
 )
 
@@ -57,7 +58,7 @@ func (s *site) configuration(how running, prefix string) string {
 	}
 	redis := ""
 	if s.field.redis != nil {
-		redis = fmt.Sprintf("redis: {addresses: [%q]}\n", s.field.redis.address)
+		redis = fmt.Sprintf("redis: {addresses: [%q]}\n", s.field.redis.Address)
 	}
 	return fmt.Sprintf(`data_dir: %q
 public: {listen: "127.0.0.1:0"}
@@ -76,7 +77,7 @@ limits: {api_per_minute: 1000000}
 // serve waits until the gateway is ready, and learns from its log where everything listens.
 func (s *site) serve(ctx context.Context, cmd *exec.Cmd) (*standing, error) {
 	up := &standing{kafka: s.kafka}
-	p, err := launch(ctx, "optgate", cmd, func(line string) (string, bool) {
+	p, err := host.Launch(ctx, "optgate", cmd, func(line string) (string, bool) {
 		var said struct {
 			Message string `json:"message"`
 			Public  string `json:"public"`
@@ -101,6 +102,6 @@ func (s *site) serve(ctx context.Context, cmd *exec.Cmd) (*standing, error) {
 		return nil, err
 	}
 	s.processes = append(s.processes, p)
-	up.server, up.host = p, p.address
+	up.server, up.host = p, p.Address
 	return up, nil
 }

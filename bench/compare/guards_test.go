@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"optgate/bench/host"
 	"optgate/bench/load/offer"
 )
 
@@ -46,19 +47,19 @@ func TestAProgramIsUpWhenItSaysWhereItListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	p, err := launch(t.Context(), "one", cmd, said)
-	if err != nil || p.address != "127.0.0.1:7" {
+	p, err := host.Launch(t.Context(), "one", cmd, host.Said)
+	if err != nil || p.Address != "127.0.0.1:7" {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	if now, most, err := memoryOf(p.pid); err != nil || now <= 0 || most < now {
+	if now, most, err := host.MemoryOf(p.PID); err != nil || now <= 0 || most < now {
 		t.Errorf("it holds %v and held %v MiB, %v", now, most, err)
 	}
-	p.stop()
-	p.stop()
-	if _, err := processorTime(p.pid); err == nil {
+	p.Stop()
+	p.Stop()
+	if _, err := host.ProcessorTime(p.PID); err == nil {
 		t.Error("it runs on")
 	}
-	if _, err := launch(t.Context(), "other", launched(t.Context(), "ends"), said); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := host.Launch(t.Context(), "other", launched(t.Context(), "ends"), host.Said); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("one that ends: %v", err)
 	}
 }
@@ -124,7 +125,7 @@ func TestRedisIsEmptiedBetweenContestants(t *testing.T) {
 			asked <- string(line[:n])
 			_, _ = io.WriteString(conn, answer)
 		}()
-		f := &field{redis: &process{address: listener.Addr().String()}}
+		f := &field{redis: &host.Process{Address: listener.Addr().String()}}
 		if err := f.forget(t.Context()); (err == nil) != right || <-asked != "FLUSHALL\r\n" {
 			t.Errorf("%q: %v", answer, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"optgate/bench/host"
 	"optgate/bench/load/crowd"
 	"optgate/bench/load/offer"
 )
@@ -89,23 +90,7 @@ func newResults(ctx context.Context, s settings) (*results, error) {
 	if len(s.Only) > 0 {
 		r.Command += " -only " + strings.Join(s.Only, ",")
 	}
-	processor, memory := "unknown processor", ""
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if _, rest, ok := strings.Cut(string(text), "model name"); ok {
-			name, _, _ := strings.Cut(rest, "\n")
-			processor = strings.TrimLeft(name, "\t :")
-		}
-	}
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
-		var kB float64
-		if _, err := fmt.Sscanf(string(text), "MemTotal: %f", &kB); err == nil {
-			memory = fmt.Sprintf(", %.0f GiB", kB/(1<<20))
-		}
-	}
-	r.Machine = fmt.Sprintf("%d cores, %s%s", runtime.NumCPU(), processor, memory)
-	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		r.Kernel = "Linux " + strings.TrimSpace(string(text))
-	}
+	r.Machine, r.Kernel, r.Commit = host.Machine(), host.Kernel(), host.Commit(ctx)
 	for module, name := range map[string]string{
 		"github.com/valyala/fasthttp": "fasthttp", "github.com/segmentio/kafka-go": "kafka-go",
 		"github.com/twmb/franz-go": "franz-go", "github.com/twmb/franz-go/pkg/kfake": "kfake",
@@ -118,10 +103,6 @@ func newResults(ctx context.Context, s settings) (*results, error) {
 	}
 	if err := r.packages(); err != nil {
 		return nil, err
-	}
-	r.Commit = "unknown"
-	if text, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*").Output(); err == nil {
-		r.Commit = strings.TrimSpace(string(text))
 	}
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"optgate/bench/host"
 	"optgate/bench/load/mix"
 	"optgate/bench/load/offer"
 )
@@ -54,7 +55,7 @@ func (t *turn) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if memory.Idle, _, err = memoryOf(t.server.pid); err != nil {
+	if memory.Idle, _, err = host.MemoryOf(t.server.PID); err != nil {
 		return err
 	}
 	if t.contestant.name != bare {
@@ -72,7 +73,7 @@ func (t *turn) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, memory.Most, err = memoryOf(t.server.pid); err != nil {
+	if _, memory.Most, err = host.MemoryOf(t.server.PID); err != nil {
 		return err
 	}
 	t.field.results.Memory = append(t.field.results.Memory, memory)
@@ -150,10 +151,10 @@ func (t *turn) sample(ctx context.Context, l level, first bool) error {
 
 // try measures a level once.
 func (t *turn) try(ctx context.Context, l level, warmup time.Duration) (*Sample, error) {
-	var clocks []clock
+	var clocks []host.Clock
 	var failed error
 	mark := func() {
-		c, err := readClock(t.server.pid, t.pids())
+		c, err := host.ReadClock(t.server.PID, t.pids())
 		clocks, failed = append(clocks, c), errors.Join(failed, err)
 	}
 	began := time.Now()
@@ -163,7 +164,7 @@ func (t *turn) try(ctx context.Context, l level, warmup time.Duration) (*Sample,
 	}
 	one := &Sample{
 		Contestant: t.contestant.name, Round: t.round, Level: l, Report: report,
-		ServerCPU: (clocks[1].server - clocks[0].server).Seconds(), Noise: Noise{Foreign: clocks[1].foreign(clocks[0])},
+		ServerCPU: (clocks[1].Server - clocks[0].Server).Seconds(), Noise: Noise{Foreign: clocks[1].Foreign(clocks[0])},
 	}
 	if t.contestant.flow {
 		if err := t.workedOff(ctx); err != nil {
@@ -178,7 +179,7 @@ func (t *turn) try(ctx context.Context, l level, warmup time.Duration) (*Sample,
 func (t *turn) pids() []int {
 	all := t.field.pids()
 	for _, p := range t.site.processes {
-		all = append(all, p.pid)
+		all = append(all, p.PID)
 	}
 	return all
 }

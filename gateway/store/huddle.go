@@ -29,7 +29,7 @@ func (s *Store) huddles(questions []gate.Question) []huddle {
 		groups := make([]int32, len(alike)) // shard and subset, as one number
 		for i, at := range alike {
 			p := questions[at].Pseudonym
-			groups[i] = int32(s.shards.Of(p)*chat.Subsets + s.shards.Subset(p)) //nolint:gosec // at most shards x 64
+			groups[i] = int32(s.shards.Of(p)*chat.Subsets + s.shards.Subset(p))
 		}
 		order := inOrder(groups)
 		people, asked := make([]*int64, len(alike)), make([]int32, len(alike))
@@ -81,7 +81,7 @@ func alike(questions []gate.Question) [][]int32 {
 			}
 			last = q
 		}
-		all[at] = append(all[at], int32(i)) //nolint:gosec // nobody asks two thousand million questions at once
+		all[at] = append(all[at], int32(i))
 	}
 	return all
 }
@@ -94,7 +94,7 @@ func inOrder(numbers []int32) []int32 {
 	order := make([]int32, len(numbers))
 	if len(numbers) < countFrom {
 		for i := range order {
-			order[i] = int32(i) //nolint:gosec // as below
+			order[i] = int32(i)
 		}
 		slices.SortStableFunc(order, func(a, b int32) int { return int(numbers[a] - numbers[b]) })
 		return order
@@ -107,7 +107,7 @@ func inOrder(numbers []int32) []int32 {
 		ends[n] += ends[n-1]
 	}
 	for i, n := range numbers {
-		order[ends[n]] = int32(i) //nolint:gosec // an index of numbers, whose length fits
+		order[ends[n]] = int32(i)
 		ends[n]++
 	}
 	return order

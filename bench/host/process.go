@@ -1,4 +1,6 @@
-package main
+// Package host is what a measurement knows of the machine it runs on: programs that it starts, their processor time and memory,
+// what others took meanwhile, and how the machine is described.
+package host
 
 import (
 	"bufio"
@@ -15,19 +17,19 @@ import (
 	"time"
 )
 
-// process is a program that we started.
-type process struct {
-	name    string
-	pid     int
-	address string // host:port where it listens
-	stop    func()
+// Process is a program that we started.
+type Process struct {
+	Name    string
+	PID     int
+	Address string // host:port where it listens
+	Stop    func() // ends it and waits; a second call does nothing
 }
 
 // starting bounds the time that a program may take to listen.
 const starting = 60 * time.Second
 
-// launch starts a program and waits until a line of what it says tells where it listens.
-func launch(ctx context.Context, name string, cmd *exec.Cmd, listens func(line string) (address string, ok bool)) (*process, error) {
+// Launch starts a program and waits until a line of what it says tells where it listens.
+func Launch(ctx context.Context, name string, cmd *exec.Cmd, listens func(line string) (address string, ok bool)) (*Process, error) {
 	in, out, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -42,8 +44,8 @@ func launch(ctx context.Context, name string, cmd *exec.Cmd, listens func(line s
 	heard, said := make(chan string, 1), &tail{}
 	var reading sync.WaitGroup
 	reading.Go(func() { listen(in, said, listens, heard) })
-	p := &process{name: name, pid: cmd.Process.Pid}
-	p.stop = sync.OnceFunc(func() {
+	p := &Process{Name: name, PID: cmd.Process.Pid}
+	p.Stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 		over := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // how it ends is not what is measured
@@ -53,7 +55,7 @@ func launch(ctx context.Context, name string, cmd *exec.Cmd, listens func(line s
 	})
 	var ok bool
 	select {
-	case p.address, ok = <-heard:
+	case p.Address, ok = <-heard:
 		if ok {
 			return p, nil
 		}
@@ -63,7 +65,7 @@ func launch(ctx context.Context, name string, cmd *exec.Cmd, listens func(line s
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	p.stop()
+	p.Stop()
 	return nil, fmt.Errorf("%s: %w; it said: %s", name, err, said)
 }
 
@@ -106,11 +108,11 @@ func (t *tail) String() string {
 	return strings.Join(t.lines, "\n")
 }
 
-// said reads the line by which our own small programs tell where they listen.
-func said(line string) (string, bool) { return strings.CutPrefix(line, "listening on ") }
+// Said reads the line by which our own small programs tell where they listen.
+func Said(line string) (string, bool) { return strings.CutPrefix(line, "listening on ") }
 
-// script starts a server by one of the scripts in bench/real, which prints its process id and its address.
-func script(ctx context.Context, name, file, dir string) (*process, error) {
+// Script starts a server by one of the scripts in bench/real, which prints its process id and its address.
+func Script(ctx context.Context, name, file, dir string) (*Process, error) {
 	cmd := exec.CommandContext(ctx, file, "start", dir) //nolint:gosec // ours
 	text, err := cmd.Output()
 	if err != nil {
@@ -119,10 +121,10 @@ func script(ctx context.Context, name, file, dir string) (*process, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	p := &process{name: name}
-	if _, err := fmt.Sscan(string(text), &p.pid, &p.address); err != nil {
+	p := &Process{Name: name}
+	if _, err := fmt.Sscan(string(text), &p.PID, &p.Address); err != nil {
 		return nil, fmt.Errorf("%s says %q: %w", file, text, err)
 	}
-	p.stop = sync.OnceFunc(func() { _ = exec.Command(file, "stop", strconv.Itoa(p.pid)).Run() }) //nolint:gosec,noctx // also after ctx ended
+	p.Stop = sync.OnceFunc(func() { _ = exec.Command(file, "stop", strconv.Itoa(p.PID)).Run() }) //nolint:gosec,noctx // also after ctx ended
 	return p, nil
 }

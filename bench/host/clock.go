@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 // tick is the unit of processor time in /proc; Linux has told programs a hundredth of a second on every machine for decades.
 const tick = 10 * time.Millisecond
 
-// processorTime gives what a process has used so far, threads included.
-func processorTime(pid int) (time.Duration, error) {
+// ProcessorTime gives what a process has used so far, threads included.
+func ProcessorTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -37,8 +37,8 @@ func parseStat(text []byte) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// ownTime gives what this process, the generator, has used so far.
-func ownTime() time.Duration {
+// OwnTime gives what this process, the generator, has used so far.
+func OwnTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
@@ -73,8 +73,8 @@ func parseBusy(text []byte) (time.Duration, error) {
 	return time.Duration(sum) * tick, nil
 }
 
-// memoryOf gives what a process holds now and held at most, in MiB.
-func memoryOf(pid int) (now, most float64, err error) {
+// MemoryOf gives what a process holds now and held at most, in MiB.
+func MemoryOf(pid int) (now, most float64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err
@@ -89,35 +89,36 @@ func statusMiB(text []byte, name string) float64 {
 	return kB / 1024
 }
 
-// clock is a moment, by everybody's processor time.
-type clock struct {
-	at          time.Time
-	busy, own   time.Duration
-	server, all time.Duration
+// Clock is a moment, by everybody's processor time.
+type Clock struct {
+	At        time.Time
+	Server    time.Duration // of the process that is looked at
+	busy, own time.Duration
+	all       time.Duration
 }
 
-// read takes the time. all are our processes, server among them.
-func readClock(server int, all []int) (c clock, err error) {
-	c.at, c.own = time.Now(), ownTime()
+// ReadClock takes the time. all are our processes, server among them.
+func ReadClock(server int, all []int) (c Clock, err error) {
+	c.At, c.own = time.Now(), OwnTime()
 	if c.busy, err = busyTime(); err != nil {
 		return c, err
 	}
 	for _, pid := range all {
-		used, err := processorTime(pid)
+		used, err := ProcessorTime(pid)
 		if err != nil {
 			return c, err
 		}
 		c.all += used
 		if pid == server {
-			c.server = used
+			c.Server = used
 		}
 	}
 	return c, nil
 }
 
-// foreign gives the share of all processors that went, since an earlier moment, to programs that are not ours.
-func (c clock) foreign(since clock) float64 {
-	all := c.at.Sub(since.at) * time.Duration(runtime.NumCPU())
+// Foreign gives the share of all processors that went, since an earlier moment, to programs that are not ours.
+func (c Clock) Foreign(since Clock) float64 {
+	all := c.At.Sub(since.At) * time.Duration(runtime.NumCPU())
 	others := (c.busy - since.busy) - (c.own - since.own) - (c.all - since.all)
 	return max(0, others.Seconds()/all.Seconds())
 }
