@@ -9,6 +9,7 @@ import (
 	"optgate/gateway/httpd"
 	"optgate/gateway/ingress"
 	"optgate/gateway/store"
+	"optgate/pipeline/access"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/stream"
 	"optgate/ratelimit"
@@ -21,13 +22,13 @@ const colleagues = 2048
 func (a *App) listen() error {
 	health := a.health()
 	private := api.New(api.Options{
-		Tokens: a.apiTokens(), Directory: a.directory, Shards: a.shards, Publisher: measured{soundly{a}, a, configs.RoleConsole, nil}, Accounts: a.store, States: a.store,
+		Tokens: a.apiTokens(), Made: soundTokens{a}, Audits: a.store, Directory: a.directory, Shards: a.shards, Publisher: measured{soundly{a}, a, configs.RoleConsole, nil}, Accounts: a.store, States: a.store,
 		Entries: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute,
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},
 		Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
-		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store},
+		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store, Explain: a.store.Explain},
 	})
 	server, err := httpd.Listen(httpd.Options{
 		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Vital: httpd.AsksHealth,
@@ -81,6 +82,20 @@ func (s soundWindows) Take(ctx context.Context, key string, limit int, period ti
 		return ratelimit.Decision{}, err
 	}
 	return s.windows.Take(ctx, key, limit, period)
+}
+
+// soundTokens knows tokens that were made by API where that is this process's role, and only while all is well: a Redis that
+// may be another installation's lets nobody in here.
+type soundTokens struct{ a *App }
+
+func (s soundTokens) Tokens(ctx context.Context, account string, since time.Time) (access.Tokens, error) {
+	if !s.a.plays(configs.RoleConsole) {
+		return access.Tokens{}, nil
+	}
+	if err := s.a.trouble(); err != nil {
+		return access.Tokens{}, err
+	}
+	return s.a.store.Tokens(ctx, account, since)
 }
 
 func (a *App) apps() []ingress.App {

@@ -14,6 +14,7 @@ import (
 	"optgate/gateway/bus"
 	"optgate/gateway/meta"
 	"optgate/gateway/store"
+	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/inbound"
@@ -37,13 +38,16 @@ const (
 
 // newOwners makes the roster of shards; nothing is owned yet.
 func (a *App) newOwners() *roster[int] {
-	rules := shard.Join(optout.Rules(), broadcast.Rules(), shard.ForgetRules())
+	rules := shard.Join(optout.Rules(), broadcast.Rules(), access.Rules(), shard.ForgetRules())
 	return newRoster(a.log, func(ctx context.Context, s int, holds func(context.Context) error) error {
 		runner := a.runner(s)
 		beside := crew{log: a.log}
 		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
 		beside.work(fmt.Sprintf("answers of shard %d", s), func(ctx context.Context) error {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forget(ctx, s) })
+		})
+		beside.work(fmt.Sprintf("audits of shard %d", s), func(ctx context.Context) error {
+			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forgetAudit(ctx, s) })
 		})
 		defer beside.stop()
 		meter := a.metrics.Shard(s)
@@ -95,7 +99,7 @@ func (a *App) forget(ctx context.Context, s int) (found bool, err error) {
 // runner runs the broadcasts of a shard, beside its owner.
 func (a *App) runner(s int) *broadcast.Runner {
 	return &broadcast.Runner{
-		Shards: a.shards, Shard: s, States: a.store, Report: a.store, Gate: a.store, Reader: a.bus, Publisher: a.bus,
+		Shards: a.shards, Shard: s, States: a.store, Report: a.store, Gate: a.store, Explain: a.store.Explain, Reader: a.bus, Publisher: a.bus,
 		Follow:    func(from int64) shard.Follower { return a.bus.Follow(stream.Outcomes, s, from) },
 		Directory: a.directory, Metrics: a.metrics, Logger: a.log,
 	}
@@ -140,7 +144,7 @@ func (a *App) send() {
 		l := &outbound.Lane{
 			Kind: at.kind, Partition: at.partition, Shards: a.shards, Intents: a.bus.Own(claimLane+string(at.kind)+".", at.partition),
 			Reader: a.bus, Follow: func(from int64) shard.Follower { return a.bus.Follow(at.kind.Messages(), at.partition, from) },
-			Holds: holds, Gate: a.store, Caller: noting{a.graph, a.store, a.log}, Publisher: measured{a.bus, a, configs.RoleSender, nil}, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
+			Holds: holds, Gate: a.store, Explain: a.store.Explain, Caller: noting{a.graph, a.store, a.log}, Publisher: measured{a.bus, a, configs.RoleSender, nil}, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
 			OptedOut: func(m chat.Outbound, when time.Time) (*stream.Record, error) {
 				return optout.StoppedAtMeta(a.shards, m, when)
 			},

@@ -20,6 +20,8 @@ type BroadcastOptions struct {
 	Broadcasts broadcasts
 	Rows       rows
 	Gate       asker
+	// Explain tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause. May be nil.
+	Explain func(ctx context.Context, questions []gate.Question, answers []gate.Answer)
 }
 
 // broadcasts reads what was planned; fault.NotCertain where nobody can know.

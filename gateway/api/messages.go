@@ -8,12 +8,14 @@ import (
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
+	"optgate/pipeline/optout"
 	"optgate/pipeline/stream"
 )
 
 // createMessage hands one message to its lane. The gate is asked at once, so that who asks learns of an opt-out; the lane
 // asks again before the call.
 func (a *API) createMessage(c *call) error {
+	c.changesNothing() // the message and what becomes of it are records by themselves
 	key, err := c.idempotency()
 	if err != nil {
 		return err
@@ -35,15 +37,19 @@ func (a *API) createMessage(c *call) error {
 	if err != nil {
 		return err
 	}
-	answers := a.Broadcast.Gate.Ask(c.ctx, []gate.Question{{
+	questions := []gate.Question{{
 		Account: m.Account, Channel: m.Channel, Pseudonym: m.Pseudonym, Lists: gate.Lists(m.Kind, m.Category, m.Lists),
-	}})
+	}}
+	answers := a.Broadcast.Gate.Ask(c.ctx, questions)
+	if a.Broadcast.Explain != nil {
+		a.Broadcast.Explain(c.ctx, questions, answers)
+	}
 	switch {
 	case len(answers) != 1 || answers[0].Verdict == gate.Unknown:
 		return fault.New(fault.NotCertain, "not_certain",
 			"Whether this person has opted out can't be told with certainty just now, so nothing is sent. Try again.")
 	case answers[0].Verdict == gate.Skip:
-		return fault.New(fault.Unprocessable, "opted_out", "This person has opted out (%s).", answers[0].Reason())
+		return fault.New(fault.Unprocessable, "opted_out", "This person has opted out. %s", optout.Reason(answers[0]))
 	}
 	value, err := json.Marshal(m)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/gate"
+	"optgate/pipeline/optout"
 	"optgate/pipeline/stream"
 )
 
@@ -57,6 +58,9 @@ func (r *Runner) ask(ctx context.Context, b *run, rows []Row) []gate.Answer {
 	var said []gate.Answer
 	if len(questions) > 0 {
 		said = r.Gate.Ask(ctx, questions)
+		if r.Explain != nil {
+			r.Explain(ctx, questions, said)
+		}
 	}
 	answers := make([]gate.Answer, len(rows))
 	for i, row := range rows {
@@ -76,7 +80,7 @@ func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, er
 		return r.fact(b, row.N, chat.Fact{Status: chat.Failed, Error: row.Error})
 	case answer.Verdict == gate.Skip:
 		return r.fact(b, row.N, chat.Fact{
-			Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: answer.Reason(),
+			Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: optout.Reason(answer),
 		})
 	case answer.Verdict != gate.Go:
 		return nil, nil
@@ -110,7 +114,7 @@ func (r *Runner) fact(b *run, row int, f chat.Fact) (*stream.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fact of broadcast %s: %w", b.ID, err)
 	}
-	return &stream.Record{Topic: stream.Outcomes, Partition: r.Shard, Key: []byte(b.ID), Value: value}, nil
+	return &stream.Record{Topic: stream.Outcomes, Partition: r.Shard, Key: []byte(b.ID), Value: value, Headers: f.Headers()}, nil
 }
 
 // giveUp says of rows that were never handed over that they never will be. What a lane holds, the lane tells of; should a

@@ -69,7 +69,9 @@ type Runner struct {
 	States states
 	Report report
 	Gate   asker
-	Reader interface { // of the bus; shard.Reader has it
+	// Explain tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause. May be nil.
+	Explain func(ctx context.Context, questions []gate.Question, answers []gate.Answer)
+	Reader  interface { // of the bus; shard.Reader has it
 		Ends(ctx context.Context, topic stream.Topic, partition int) (first, end int64, err error)
 	}
 	Follow    func(from int64) shard.Follower // the shard's partition of outcomes

@@ -44,7 +44,7 @@ func TestABroadcastReachesEachPersonOnceAndSkipsThoseOptedOut(t *testing.T) {
 			if barred {
 				out++
 			}
-			if barred != (f.Error == "Optout Number" && f.List == "default" && f.Reason == "on list default for channel wa") {
+			if barred != (f.Error == "Optout Number" && f.List == "default" && f.Reason == "On the list default for channel wa.") {
 				t.Errorf("row %d: %+v", n+1, f)
 			}
 		}

@@ -48,14 +48,23 @@ type Answer struct {
 	List    string    // that bars, where Verdict is Skip
 	Channel string    // of the entry that bars: the question's or "*"
 	Until   time.Time // the answer is good until then, by the monotonic clock
+	Cause   *Cause    // of a Skip; nil where nobody asked for it, or nobody could tell
 }
 
-// Reason says in words which entry bars, where Verdict is Skip.
-func (a Answer) Reason() string {
-	if a.Channel == chat.AnyChannel {
-		return "on list " + a.List + " for all channels"
-	}
-	return "on list " + a.List + " for channel " + a.Channel
+// Cause is how the entry that bars came to be.
+type Cause struct {
+	Name   string    // of the list, for people; "" where it isn't known
+	Since  time.Time // by the time of what was said
+	Source string    // as message, api or import
+	Rule   string    // the word, or what else made it
+	Link   *Link     // nil where it was said under the identifier itself
+}
+
+// Link is the tie between two identifiers of one person by which an opt-out came along.
+type Link struct {
+	From  chat.Pseudonym // whom the opt-out came from
+	Since time.Time      // zero where it isn't known
+	By    string         // source of what showed the two together
 }
 
 // Lists gives what a message is checked against: what its sender chose, and for marketing always Default and Meta.

@@ -12,13 +12,25 @@ import (
 // Explanation is the answer of GET /v1/why: what would happen to a send now, and because of what.
 type Explanation struct {
 	Allowed bool      `json:"allowed"`
-	Error   string    `json:"error,omitempty"` // as a report shows it
+	Error   string    `json:"error,omitempty"`  // as a report shows it
+	Reason  string    `json:"reason,omitempty"` // in one sentence, as a report shows it
 	List    string    `json:"list,omitempty"`
+	Name    string    `json:"name,omitempty"`    // of the list
 	Channel string    `json:"channel,omitempty"` // of the entry that bars, or "*"
 	Since   time.Time `json:"since,omitzero"`
 	Source  string    `json:"source,omitempty"`
 	Rule    string    `json:"rule,omitempty"`
-	History []Step    `json:"history"` // of the entries that a send is checked against, the newest first
+	Message string    `json:"message,omitempty"` // keyed hash of the id of the message that opted out
+	Link    *Bond     `json:"link,omitempty"`    // by which the opt-out came, where it was said under another identifier
+	History []Step    `json:"history"`           // of the entries that a send is checked against, the newest first
+}
+
+// Bond is a link of a person's, for people: where it leads, since when, and what showed it.
+type Bond struct {
+	To    *string   `json:"to"`    // a phone as +E164, a BSUID, or psid:… or igsid:…
+	Email *string   `json:"email"` // both are null where no message ever showed the identifier itself
+	Since time.Time `json:"since,omitzero"`
+	By    string    `json:"by,omitempty"`
 }
 
 // Step is one row of the ledger for people.
@@ -51,17 +63,23 @@ func (p Person) Checked(lists []string, channel string) []Entry {
 	return entries
 }
 
+// Bars gives the first of the entries that Checked gave which bars; false where none does.
+func Bars(checked []Entry) (e Entry, ok bool) {
+	at := slices.IndexFunc(checked, Entry.Barred)
+	if at < 0 {
+		return e, false
+	}
+	return checked[at], true
+}
+
 // Why explains from the entries that Checked gave and their rows of the ledger (see Chain), in any order. The first entry
-// that bars is the reason.
+// that bars is the reason. Reason, Name and Link are for whoever knows the account and the person.
 func Why(checked []Entry, rows []Row) Explanation {
 	explained := Explanation{Allowed: true, History: []Step{}}
-	for _, e := range checked {
-		if e.Barred() {
-			explained.Allowed, explained.Error = false, gate.SkipReason
-			explained.List, explained.Channel, explained.Since = e.List, e.Channel, moment(e.Out)
-			explained.Source, explained.Rule = e.Source, e.Rule
-			break
-		}
+	if e, ok := Bars(checked); ok {
+		explained.Allowed, explained.Error = false, gate.SkipReason
+		explained.List, explained.Channel, explained.Since = e.List, e.Channel, moment(e.Out)
+		explained.Source, explained.Rule, explained.Message = e.Source, e.Rule, e.Message
 	}
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b Row) int { // commands of one shard are decided in their order

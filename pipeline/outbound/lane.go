@@ -54,6 +54,9 @@ type asker interface {
 	Ask(ctx context.Context, questions []gate.Question) []gate.Answer
 }
 
+// Explainer tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause.
+type Explainer func(ctx context.Context, questions []gate.Question, answers []gate.Answer)
+
 type pacer interface {
 	// Reserve takes places in a number's line, none of which begins later than ahead from now.
 	Reserve(ctx context.Context, number string, rate float64, n int, ahead time.Duration) (ratelimit.Reservation, error)
@@ -88,6 +91,7 @@ type Lane struct {
 	Follow    func(from int64) shard.Follower                             // of this partition's messages
 	Holds     func(ctx context.Context) error                             // nil once it is certain that this process is the one assigned; asked before each claim; may be nil
 	Gate      asker                                                       //
+	Explain   Explainer                                                   // may be nil
 	Caller    Caller                                                      //
 	Publisher stream.Publisher                                            // of facts
 	Pace      pacer                                                       // of the numbers

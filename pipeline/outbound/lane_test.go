@@ -127,7 +127,7 @@ func TestWhoOptsOutWhileAMessageWaitsGetsNothing(t *testing.T) {
 			t.Errorf("called %d times", n)
 		}
 		w.wantFact("b.1", chat.Skipped, gate.SkipReason)
-		if f := w.facts()["b.1"][0]; f.List != "default" || f.Reason != "on list default for all channels" {
+		if f := w.facts()["b.1"][0]; f.List != "default" || f.Reason != "On the list default for all channels." {
 			t.Errorf("fact %+v", f)
 		}
 		if n := w.counted("gate skip"); n != 1 {

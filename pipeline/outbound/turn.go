@@ -9,6 +9,7 @@ import (
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/gate"
+	"optgate/pipeline/optout"
 )
 
 const (
@@ -95,6 +96,9 @@ func (r *run) ask(ctx context.Context, batch []*item) []*item {
 		}
 	}
 	answers := r.Gate.Ask(ctx, questions)
+	if r.Explain != nil {
+		r.Explain(ctx, questions, answers)
+	}
 	var may, doubtful []*item
 	for i, it := range batch {
 		answer := gate.Answer{}
@@ -108,7 +112,7 @@ func (r *run) ask(ctx context.Context, batch []*item) []*item {
 			may = append(may, it)
 		case gate.Skip:
 			r.leave(it)
-			r.close(it, chat.Fact{Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: answer.Reason()}, nil)
+			r.close(it, chat.Fact{Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: optout.Reason(answer)}, nil)
 		default:
 			doubtful = append(doubtful, it)
 		}
