@@ -65,7 +65,8 @@ func (h *Handler) event(it *item) *stream.Record {
 		e.Item = chat.Inbound{Kind: it.in.Kind, Platform: it.in.Platform}
 		value = e.AppendJSON(nil)
 	}
-	return &stream.Record{Topic: stream.Events, Partition: stream.AnyPartition, Key: []byte(of), Value: value}
+	return &stream.Record{Topic: stream.Events, Partition: stream.AnyPartition, Key: []byte(of), Value: value,
+		Headers: stream.CloudEvent(stream.TypeItem, e.Account, e.ID, e.At)}
 }
 
 // fact gives what a receipt tells about a message of ours; ok is false where it is no receipt, or not for one of ours.
@@ -111,5 +112,6 @@ func (h *Handler) report(fact chat.Fact) (*stream.Record, error) {
 	}
 	return &stream.Record{
 		Topic: stream.Outcomes, Partition: h.Shards.Broadcast(fact.Account, fact.Broadcast), Key: []byte(fact.Broadcast), Value: value,
+		Headers: fact.Headers(),
 	}, nil
 }

@@ -43,8 +43,9 @@ func (w *word) tell(id chat.Identifier, at int64, row Row) error {
 		List: row.List, Channel: row.Channel, At: row.Time, Source: row.Source, Rule: row.Rule, Root: row.Root,
 		Shard: w.turn.Shard, Row: at,
 	}
+	kind := stream.TypeOptin
 	if row.To == StandingOut {
-		e.Kind = EventOptout
+		e.Kind, kind = EventOptout, stream.TypeOptout
 	}
 	e.ID = strings.Join([]string{w.root.ID, row.Pseudonym.String(), row.List, row.Channel, e.Kind, strconv.FormatInt(row.Time, 10)}, "/")
 	value, err := json.Marshal(e)
@@ -54,6 +55,7 @@ func (w *word) tell(id chat.Identifier, at int64, row Row) error {
 	w.turn.Send(&stream.Record{
 		Topic: stream.Events, Partition: stream.AnyPartition,
 		Key: []byte(row.Account + "/" + row.Pseudonym.String()), Value: value,
+		Headers: stream.CloudEvent(kind, e.Account, e.ID, e.At),
 	})
 	return nil
 }

@@ -27,6 +27,9 @@ type Row struct {
 	Prev      int64           `json:"prev"`              // offset of this entry's row before; NoRow
 }
 
+// Concerns gives whose row it is and the time of what was said.
+func (r Row) Concerns() (account string, at int64) { return r.Account, r.Time }
+
 // What an entry says of a person.
 const (
 	StandingIn  = "in"

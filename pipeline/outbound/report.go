@@ -30,6 +30,7 @@ func (r *run) close(it *item, fact chat.Fact, res *result) {
 	value, _ := json.Marshal(fact) //nolint:errchkjson // strings and numbers can always be written
 	r.reports = append(r.reports, report{it, &stream.Record{
 		Topic: stream.Outcomes, Partition: r.Shards.Broadcast(it.Account, it.Broadcast), Key: []byte(it.Broadcast), Value: value,
+		Headers: fact.Headers(),
 	}})
 	label := strings.ToLower(string(fact.Status))
 	r.Metrics.Send(string(r.Kind), label)

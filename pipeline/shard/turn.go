@@ -73,16 +73,23 @@ func (t *Turn) ID(n int) string {
 	return string(strconv.AppendInt(append(id, '.'), int64(n), 10))
 }
 
+// Row is a row of the ledger. It tells whose it is and of when, in ms since 1970; the rest is its rule's own.
+type Row interface {
+	Concerns() (account string, at int64)
+}
+
 // Row says one row of the ledger and gives the offset at which it stands. A row is written once, also after a crash.
-func (t *Turn) Row(key string, row any) (int64, error) {
+func (t *Turn) Row(key string, row Row) (int64, error) {
 	value, err := json.Marshal(row)
 	if err != nil {
 		return 0, fmt.Errorf("ledger row: %w", err)
 	}
 	cause := strconv.FormatInt(t.Offset, 10) + "." + strconv.Itoa(len(t.rows))
+	account, at := row.Concerns()
 	t.rows = append(t.rows, &stream.Record{
 		Topic: stream.Consent, Partition: t.Shard, Key: []byte(key), Value: value,
-		Headers: append(make([]stream.Header, 0, 3), stream.Header{Key: "v", Value: "1"}, stream.Header{Key: HeaderCause, Value: cause}),
+		Headers: append(stream.CloudEvent(stream.TypeConsent, account, t.ID(len(t.rows)), at),
+			stream.Header{Key: "v", Value: "1"}, stream.Header{Key: HeaderCause, Value: cause}),
 	})
 	return t.ledger(cause), nil
 }

@@ -322,3 +322,5 @@ type kept struct {
 	Keys, Bytes, Rows int
 	Send              bool
 }
+
+func (kept) Concerns() (account string, at int64) { return "acme", 1 }
