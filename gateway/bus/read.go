@@ -95,7 +95,7 @@ func (b *Bus) Ends(ctx context.Context, topic stream.Topic, partition int) (firs
 	return first, end, nil
 }
 
-// edge asks for one end of a log. kafka-go's own call reads a missing answer as 0, so the wire's answer is looked at here.
+// edge asks for one end of a log, or for the first record that is not older than a time in ms since 1970. kafka-go's own call reads a missing answer as 0, so the wire's answer is looked at here.
 func (b *Bus) edge(ctx context.Context, at place, which int64) (int64, error) {
 	message, err := b.roundTrip(ctx, &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{{
 		Topic:      b.name(at.topic),
@@ -108,6 +108,9 @@ func (b *Bus) edge(ctx context.Context, at place, which int64) (int64, error) {
 		for _, p := range t.Partitions {
 			if p.Partition != int32(at.partition) {
 				continue
+			}
+			if p.ErrorCode == 0 && p.Offset < 0 && which >= 0 {
+				return 0, errNoneSince
 			}
 			if p.ErrorCode == 0 && p.Offset < 0 {
 				return 0, errNoAnswer

@@ -35,6 +35,7 @@ func Run(t *testing.T, brokers []string) {
 		{"MemoryIsTheCallers", memoryIsTheCallers},
 		{"AnywhereIsSomewhere", anywhereIsSomewhere},
 		{"ForgottenProducersGoOn", forgottenProducersGoOn},
+		{"TimesHaveOffsets", timesHaveOffsets},
 		{"OlderOwnersAreRefused", olderOwnersAreRefused},
 		{"ManyOwnersOneLog", manyOwnersOneLog},
 		{"OwnedRepeatsAreSwallowed", ownedRepeatsAreSwallowed},
