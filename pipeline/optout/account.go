@@ -14,11 +14,13 @@ import (
 const FirstNumber = 101
 
 // Declare is the body of an account.declare: what the configuration says of an account, appended at every start. The
-// first key is kept for ever, a channel keeps its first number, and a list that is there stays as it is.
+// first key is kept for ever, a channel keeps its first number, and a list that is there stays as it is, unless the program
+// that declares is a later one and nobody has changed its system list.
 type Declare struct {
 	Key      chat.Key          `json:"key"` // random; taken only if the account is new
 	Channels []DeclaredChannel `json:"channels,omitempty"`
-	Lists    []List            `json:"lists"` // the system lists as the declaring program knows them
+	Lists    []List            `json:"lists"`            // the system lists as the declaring program knows them
+	System   int               `json:"system,omitempty"` // their SystemVersion
 }
 
 // DeclaredChannel is a channel of a declared account.
@@ -30,7 +32,7 @@ type DeclaredChannel struct {
 // NewAccount makes the command that declares an account with the system lists, for its shard. The answer's value is the
 // account's Numbers.
 func NewAccount(n chat.Shards, id, account string, made int64, key chat.Key, channels []DeclaredChannel) (*stream.Record, error) {
-	body, err := json.Marshal(Declare{Key: key, Channels: channels, Lists: SystemLists()})
+	body, err := json.Marshal(Declare{Key: key, Channels: channels, Lists: SystemLists(), System: SystemVersion})
 	if err != nil {
 		return nil, fmt.Errorf("declare account %s: %w", account, err)
 	}
@@ -63,6 +65,7 @@ func applyDeclare(t *shard.Turn, c shard.Command) error {
 	}
 	changed = a.number(declared.Channels) || changed
 	changed = a.add(declared.Lists) || changed
+	changed = a.renew(declared.Lists, declared.System) || changed
 	if changed {
 		if err := t.Put(AccountKey(c.Account), a); err != nil {
 			return err
@@ -92,19 +95,4 @@ func (a *Account) number(channels []DeclaredChannel) (changed bool) {
 		}
 	}
 	return changed
-}
-
-// add puts missing system lists before the account's own.
-func (a *Account) add(lists []List) (changed bool) {
-	var missing []List
-	for _, list := range lists {
-		if _, has := a.List(list.ID); !has && list.System {
-			missing = append(missing, list)
-		}
-	}
-	if len(missing) == 0 {
-		return false
-	}
-	a.Lists = append(missing, a.Lists...)
-	return true
 }

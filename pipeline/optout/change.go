@@ -33,15 +33,17 @@ const (
 
 // Rules gives the folds of consent and accounts.
 func Rules() shard.Rules {
-	return shard.Rules{
-		CommandDeclare: {Keys: declareKeys, Apply: applyDeclare},
-		CommandChange:  {Keys: changeKeys, Apply: applyChange},
-		CommandLink:    {Keys: linkKeys, Apply: applyLink},
-		CommandTravel:  {Keys: travelKeys, Apply: applyTravel},
-		CommandEdit:    {Keys: editKeys, Apply: applyEdit},
-		CommandOnce:    {Keys: onceKeys, Apply: applyOnce},
-		CommandSecret:  {Keys: secretKeys, Apply: applySecret},
-	}
+	return shard.Join(listRules(), shard.Rules{
+		CommandDeclare:   {Keys: declareKeys, Apply: applyDeclare},
+		CommandChange:    {Keys: changeKeys, Apply: applyChange},
+		CommandLink:      {Keys: linkKeys, Apply: applyLink},
+		CommandTravel:    {Keys: travelKeys, Apply: applyTravel},
+		CommandEdit:      {Keys: editKeys, Apply: applyEdit},
+		CommandOnce:      {Keys: onceKeys, Apply: applyOnce},
+		CommandSecret:    {Keys: secretKeys, Apply: applySecret},
+		CommandNear:      {Keys: nearKeys, Apply: applyNear},
+		CommandListEmpty: {Keys: emptyKeys, Apply: applyEmpty},
+	})
 }
 
 // Change is the body of a consent.change: somebody opts out of lists, or in.

@@ -49,10 +49,11 @@ const (
 type Account struct {
 	V       int            `json:"v"`
 	ID      string         `json:"id"`
-	Key     chat.Key       `json:"key"`            // of its pseudonyms; the first one shown is kept for ever
-	Numbers map[string]int `json:"numbers"`        // channel id → its number, from 101, never reused
-	Lists   []List         `json:"lists"`          // the system lists first
-	Gone    []string       `json:"gone,omitempty"` // ids of deleted lists: none is given again
+	Key     chat.Key       `json:"key"`              // of its pseudonyms; the first one shown is kept for ever
+	Numbers map[string]int `json:"numbers"`          // channel id → its number, from 101, never reused
+	Lists   []List         `json:"lists"`            // the system lists first
+	Gone    []string       `json:"gone,omitempty"`   // ids of deleted lists: none is given again
+	System  int            `json:"system,omitempty"` // SystemVersion of the system lists that nobody has changed
 }
 
 // AccountKey is the key of an account's state.
@@ -61,10 +62,4 @@ func AccountKey(id string) string { return "account/" + id }
 // PersonKey is the key of one identifier's state, in the shard of its pseudonym.
 func PersonKey(account string, p chat.Pseudonym) string {
 	return "person/" + account + "/" + p.String()
-}
-
-// Match is what a word means to a list.
-type Match struct {
-	List  string
-	Optin bool // lifts, instead of opting out
 }
