@@ -1,0 +1,108 @@
+package imports
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	"optgate/pipeline/fault"
+)
+
+// ahead is how many parts of a shard may be undecided at a time: one that is being decided, and one that its owner finds
+// when it comes back. A STOP that is typed meanwhile stands behind these alone.
+const ahead = 2
+
+// pace publishes parts, each shard's by its own, no faster than they are decided.
+type pace struct {
+	ctx    context.Context //nolint:containedctx // of the one reading that the pace belongs to
+	cancel context.CancelCauseFunc
+	r      *reading
+	lines  []chan *part // by shard
+	all    sync.WaitGroup
+}
+
+// newPace begins with a worker for each shard; end waits for them.
+func newPace(ctx context.Context, r *reading) *pace {
+	p := &pace{r: r, lines: make([]chan *part, r.Shards)}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	for at := range p.lines {
+		p.lines[at] = make(chan *part)
+		p.all.Go(func() {
+			if err := p.work(at); err != nil {
+				p.cancel(err)
+			}
+		})
+	}
+	return p
+}
+
+// take hands a part on, once there is room for it in its shard. An error says why there won't be.
+func (p *pace) take(one *part) error {
+	select {
+	case p.lines[one.shard] <- one:
+		return nil
+	case <-p.ctx.Done():
+		return context.Cause(p.ctx)
+	}
+}
+
+// end waits until every part that was taken is in force, or, after an error, until nothing is on its way.
+func (p *pace) end(err error) error {
+	if err != nil {
+		p.cancel(err)
+	}
+	for _, line := range p.lines {
+		close(line)
+	}
+	p.all.Wait()
+	stopped := context.Cause(p.ctx)
+	p.cancel(nil)
+	return stopped
+}
+
+// work publishes the parts of one shard.
+func (p *pace) work(at int) error {
+	var open []int64 // offsets that are not known to be decided
+	last := int64(-1)
+	for one := range p.lines[at] {
+		before, known := p.r.done[one.number]
+		if known && before.Digest != one.digest() {
+			return fault.New(fault.Unprocessable, CodeKeyReused, "%s", keyReused)
+		}
+		if known {
+			last = max(last, before.Offset)
+			continue
+		}
+		if len(open) == ahead {
+			if err := p.passed(at, open[0]); err != nil {
+				return err
+			}
+			open = open[1:]
+		}
+		offset, err := p.publish(one)
+		if err != nil {
+			return err
+		}
+		open, last = append(open, offset), max(last, offset)
+	}
+	if last < 0 || p.ctx.Err() != nil {
+		return nil
+	}
+	return p.passed(at, last)
+}
+
+// passed waits until a shard has decided what stands at an offset, and its view shows it.
+func (p *pace) passed(at int, offset int64) error {
+	_, err := p.r.decided(p.ctx, at, offset, "")
+	return err
+}
+
+func (p *pace) publish(one *part) (offset int64, err error) {
+	o := p.r.order
+	edit := one.edit(o.ID)
+	record, err := edit.Record(p.r.Shards, "import/"+o.ID+"/"+strconv.Itoa(one.number), o.Account.ID, p.r.Now().UnixMilli())
+	if err != nil {
+		return 0, err
+	}
+	return p.r.publish(p.ctx, record)
+}
