@@ -69,7 +69,7 @@ type Fact struct {
 
 // Headers gives the headers of the fact's record. Facts of several statuses about one message are several events.
 func (f Fact) Headers() []stream.Header {
-	return stream.CloudEvent(stream.TypeOutcome, f.Account, f.ID+"/"+strings.ToLower(string(f.Status)), f.At)
+	return stream.CloudEvent(stream.TypeOutcome, f.Account, f.ID+"/"+string(f.Status), f.At)
 }
 
 // Status is what became of a message, as reports show it.
