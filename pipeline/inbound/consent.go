@@ -63,8 +63,13 @@ func (h *Handler) change(it *item, made int64) (optout.Change, bool) {
 		change.Out = true
 		it.mark(&change, gate.MetaList, strconv.Itoa(stoppedMarketing))
 	case in.Kind == chat.KindMessage && in.Acts:
-		heard, out := it.known.Hear(it.channel.ID, optout.Candidates(in.Texts))
-		if len(heard) == 0 || it.salvaged && !out {
+		words := optout.Candidates(in.Texts)
+		heard, out := it.known.Hear(it.channel.ID, words)
+		if len(heard) == 0 {
+			it.near, it.nearLists = it.known.Near(it.channel.ID, words)
+			return change, false
+		}
+		if it.salvaged && !out {
 			return change, false
 		}
 		change.Out = out
@@ -75,7 +80,7 @@ func (h *Handler) change(it *item, made int64) (optout.Change, bool) {
 		for _, list := range heard {
 			change.Marks = append(change.Marks, optout.Mark{
 				List: list.List.ID, Channel: list.List.Covers(it.channel.ID), At: it.at.UnixMilli(),
-				Source: source, Rule: list.Word, Message: it.message(),
+				Source: source, Rule: list.Word, Message: it.message(), Feed: list.List.Feeds(out),
 			})
 		}
 		change.Confirm = confirmation(it, heard, out, made)
@@ -86,12 +91,13 @@ func (h *Handler) change(it *item, made int64) (optout.Change, bool) {
 
 // mark adds what Meta told of a person to a list.
 func (it *item) mark(change *optout.Change, list, rule string) {
-	covers := it.channel.ID
+	covers, feeds := it.channel.ID, false
 	if l, ok := it.known.Account.List(list); ok {
-		covers = l.Covers(covers)
+		covers, feeds = l.Covers(covers), l.Feeds(change.Out)
 	}
 	change.Marks = append(change.Marks, optout.Mark{
 		List: list, Channel: covers, At: it.at.UnixMilli(), Source: optout.SourceMeta, Rule: rule, Message: it.message(),
+		Feed: feeds,
 	})
 }
 
@@ -117,11 +123,7 @@ func confirmation(it *item, heard []optout.Heard, out bool, made int64) *optout.
 		c.Given = "+" + strings.TrimPrefix(c.Given, "+")
 	}
 	for _, list := range heard {
-		body := list.List.OptinMessage
-		if out {
-			body = list.List.Confirmation
-		}
-		if body != "" {
+		if body := list.Text(out); body != "" {
 			c.Texts = append(c.Texts, optout.Text{List: list.List.ID, Body: body})
 		}
 	}

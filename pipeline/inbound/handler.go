@@ -30,7 +30,8 @@ type Handler struct {
 	Logger    zerolog.Logger
 	Metrics   metrics
 
-	ties recent
+	ties  recent
+	nears nears
 }
 
 // accounts gives what is to be known of an account, at most a second old. Its error means that nobody can know now, which
@@ -83,6 +84,7 @@ func (h *Handler) Handle(ctx context.Context, batch []stream.Record) error {
 		h.ties.add(tie, h.Now())
 	}
 	for i := range items {
+		h.nears.note(&items[i], h.Now())
 		h.done(&items[i])
 	}
 	return nil

@@ -29,6 +29,9 @@ type item struct {
 	alarm  bool   // a message of a declared channel may be lost with it
 	err    error  // the cause, without anything personal
 
+	near      string   // a text that nobody hears and that nearly is a stop word
+	nearLists []string // of those
+
 	// What is done about it.
 	change   string // out, in; "" for nothing
 	lists    []string

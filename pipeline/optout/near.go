@@ -17,6 +17,7 @@ const (
 	nearSentence = 5  // words
 	nearOne      = 4  // letters of a stop word that may miss one
 	nearTwo      = 7  // letters of a stop word that may miss two
+	nearLists    = 20 // of those that share a word
 )
 
 // nearWords are an account's stop words, prepared so that a text which is none of them costs next to nothing.
@@ -66,7 +67,7 @@ func (l *Lexicon) Near(channel string, forms []string) (text string, lists []str
 			continue
 		}
 		for i, list := range l.Account.Lists {
-			if list.Listens(channel) && slices.ContainsFunc(near, func(m meaning) bool { return m.list == i }) {
+			if len(lists) < nearLists && list.Listens(channel) && slices.ContainsFunc(near, func(m meaning) bool { return m.list == i }) {
 				lists = append(lists, list.ID)
 			}
 		}
