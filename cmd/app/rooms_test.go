@@ -57,6 +57,7 @@ var libraries = map[string]struct {
 	"github.com/alicebob/miniredis":   {[]string{"gateway/embedded"}, "Redis inside the process"},
 	"github.com/nyaruka/phonenumbers": {[]string{"pipeline/chat"}, "one canonical form of phones, which the ledger rests on"},
 	"golang.org/x/text":               {[]string{"pipeline", "configs"}, "folding of words; countries"},
+	"github.com/sony/gobreaker":       {[]string{"pipeline/feed"}, "breakers of URLs: arithmetic and a clock"},
 	"golang.org/x/time":               {[]string{"ratelimit"}, "limits of one process"},
 	"github.com/knadh/koanf":          {[]string{"configs"}, "layers of configuration"},
 	"go.yaml.in/yaml":                 {[]string{"configs"}, "the configuration file"},

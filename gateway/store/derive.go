@@ -9,7 +9,7 @@ type op struct {
 	verb   verb
 	name   string
 	member string
-	value  string // of HSET
+	value  string // of HSET and ZADD
 }
 
 type verb string
@@ -19,7 +19,7 @@ const (
 	sRem verb = "SREM"
 	hSet verb = "HSET"
 	hDel verb = "HDEL"
-	zAdd verb = "ZADD" // with score 0: sorted by member
+	zAdd verb = "ZADD" // value is the score; "": 0, sorted by member
 	zRem verb = "ZREM"
 )
 
@@ -28,6 +28,10 @@ func (s *Store) derive(ops []op, c shard.Change) []op {
 	switch shard.Family(c.Key) {
 	case "person":
 		return s.derivePerson(ops, c)
+	case "audit":
+		return deriveAudit(ops, c.Key, c.New != nil)
+	case "delivery":
+		return deriveDelivery(ops, c.Key, c.Old, c.New)
 	case "broadcast":
 		return append(ops, deriveBroadcast(c.Key, c.Old, c.New)...)
 	}

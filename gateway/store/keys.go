@@ -5,6 +5,7 @@ import (
 
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/feed"
 )
 
 // Every key is prefix + {tag of the shard} + name, so that all keys of a shard share a slot and a script may touch them.
@@ -17,6 +18,13 @@ const (
 	keyStates    = "st"         // hash: a state's key → the state
 	keyNames     = "names"      // set: every derived key, so that all can be dropped
 	keyActive    = "active"     // hash: broadcasts that are not forgotten → their status
+	keyAudit     = "audit"      // sorted set: entries of all audits of the shard, by their time
+)
+
+// Of deliveries to webhook URLs, folded from `state` too:
+const (
+	keyFeeds = "feeds" // set: account/list of every delivery that ever was pending
+	keyOld   = "old"   // sorted set: account/id of what is done → ms from which it may be forgotten
 )
 
 // Not folded from anything:
@@ -37,6 +45,16 @@ func sumsName(r broadcast.Ref) string { return "sums/" + r.String() }
 
 // broadcastsName names the sorted set of an account's broadcasts, by the time of their creation.
 func broadcastsName(account string) string { return "b/" + account }
+
+// auditName names the sorted set of an account's audit, by the entries' places.
+func auditName(account string) string { return "au/" + account }
+
+// deliveriesName names the sorted set of a list's deliveries of one status, by the time of the change; dueName the one of those
+// that are pending: id → ms of the next attempt.
+func deliveriesName(l feed.List, status feed.Status) string {
+	return "f/" + l.String() + "/" + string(status)
+}
+func dueName(l feed.List) string { return "fd/" + l.String() }
 
 // windowName names the sorted set of the calls that a limit still counts; lineName names the end of a line, in µs.
 func windowName(key string) string { return "win/" + key }

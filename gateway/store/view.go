@@ -141,7 +141,7 @@ end
 while i <= #ARGV do
   local verb, name = ARGV[i], ARGV[5]..ARGV[i + 1]
   if verb == 'HSET' then redis.call('HSET', name, ARGV[i + 2], ARGV[i + 3])
-  elseif verb == 'ZADD' then redis.call('ZADD', name, 0, ARGV[i + 2])
+  elseif verb == 'ZADD' then redis.call('ZADD', name, ARGV[i + 3] == '' and '0' or ARGV[i + 3], ARGV[i + 2])
   else redis.call(verb, name, ARGV[i + 2]) end
   i = i + 4
 end

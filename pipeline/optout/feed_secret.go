@@ -38,9 +38,6 @@ func (l List) FeedSecrets(key chat.Key, now time.Time) []string {
 // CommandSecret gives a list's feed another secret.
 const CommandSecret = "list.secret"
 
-// CodeUnknownList is the code of an answer about a list that isn't there.
-const CodeUnknownList = "unknown_list"
-
 // NewSecret is the body of a list.secret.
 type NewSecret struct {
 	List string `json:"list"`

@@ -1,0 +1,289 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
+	"optgate/pipeline/optout"
+	"optgate/pipeline/stream"
+)
+
+// states reads what deliveries' owner has decided; fault.NotCertain where nobody can know.
+type states interface {
+	// Feeds tells of the lists that have deliveries pending in a shard.
+	Feeds(ctx context.Context, shard int) ([]Waiting, error)
+	// Due gives deliveries of a list whose next attempt is not after a time, the earliest first.
+	Due(ctx context.Context, shard int, l List, until time.Time, limit int) ([]Delivery, error)
+	// Old gives deliveries of a shard that may be forgotten at a time.
+	Old(ctx context.Context, shard int, at time.Time, limit int) ([]Ref, error)
+}
+
+// accounts gives an account; a fault.NotFound where there is none.
+type accounts interface {
+	Account(ctx context.Context, id string) (optout.Account, error)
+}
+
+// meter counts and measures deliveries.
+type meter interface {
+	Feed(result string)                                       // one attempt or decision
+	FeedPending(shard int, pending int, oldest time.Duration) // of one shard
+	Dead(reason string)
+}
+
+const (
+	lookEvery    = 500 * time.Millisecond
+	lookSoon     = 20 * time.Millisecond // where more is due than was taken
+	retryAfter   = time.Second           // of whatever went wrong
+	pageSize     = 100                   // deliveries of a list in memory
+	tellAtOnce   = 200                   // results in one command
+	tellAgain    = time.Minute           // after which a result that has shown no effect is taken for lost
+	sweepEvery   = 10 * time.Minute      // for deliveries to forget
+	sweepSoon    = 5 * time.Second       // where there are more
+	forgetAtOnce = 1000
+	stopWithin   = 2 * time.Second // for calls under way to end, and then for what they brought to be kept
+)
+
+// Runner posts the deliveries of one shard, in the process that owns it. Two at once do no harm: a receiver may get a post
+// twice, under the same id, as it may after a crash.
+type Runner struct {
+	Shards    chat.Shards
+	Shard     int
+	States    states
+	Accounts  accounts
+	Courier   *Courier
+	Publisher stream.Publisher
+	Now       func() time.Time // nil: time.Now
+	Metrics   meter
+	Logger    zerolog.Logger
+
+	queues  map[List]*queue
+	told    map[Ref]told // what was told and shows no effect yet
+	untold  []result     // what Kafka has not taken yet
+	results chan result  // of calls
+	calls   sync.WaitGroup
+	lookAt  time.Time
+	sweepAt time.Time
+}
+
+// queue is what a list has due, as far as it is in memory.
+type queue struct {
+	waiting []Delivery
+	inHand  map[Ref]bool // being called
+	more    bool         // behind those that are waiting
+}
+
+// told is a result that its shard may not have folded yet: until then the delivery still seems due.
+type told struct {
+	tries int
+	since int64
+	at    time.Time
+}
+
+// result is what came of a call.
+type result struct {
+	delivery Delivery // as it was
+	list     List
+	result   *Result // nil: nobody was called, it waits on
+}
+
+// Run posts until ctx ends, and waits a moment for the calls under way. Whatever goes wrong is tried again: where each
+// delivery stands is in its state.
+func (r *Runner) Run(ctx context.Context) error {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	r.queues, r.told, r.results = map[List]*queue{}, map[Ref]told{}, make(chan result)
+	r.lookAt, r.sweepAt = r.Now(), r.Now().Add(sweepEvery)
+	calling, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer r.Metrics.FeedPending(r.Shard, 0, 0)
+	for ctx.Err() == nil {
+		if err := r.turn(ctx, calling); err != nil && ctx.Err() == nil {
+			if fault.KindOf(err) != fault.NotCertain { // the shard's owner tells about that
+				r.Logger.Warn().Int("shard", r.Shard).Err(err).Msg("feeds interrupted")
+			}
+			r.lookAt = r.Now().Add(retryAfter)
+		}
+		r.await(ctx, r.lookAt.Sub(r.Now()))
+	}
+	r.end(ctx, cancel)
+	return nil
+}
+
+// turn tells what has come of calls, looks for what is due, and begins calls.
+func (r *Runner) turn(ctx, calling context.Context) error {
+	if err := r.tell(ctx); err != nil {
+		return err
+	}
+	if !r.Now().Before(r.lookAt) {
+		r.lookAt = r.Now().Add(lookEvery)
+		if err := r.look(ctx); err != nil {
+			return err
+		}
+	}
+	for list, q := range r.queues {
+		if err := r.begin(ctx, calling, list, q); err != nil {
+			return err
+		}
+		if len(q.waiting) == 0 && q.more {
+			r.lookAt = minTime(r.lookAt, r.Now().Add(lookSoon))
+		}
+	}
+	return r.tell(ctx) // what needed no call
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// await waits for results of calls, at most so long, and takes all that there are.
+func (r *Runner) await(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case one := <-r.results:
+		r.take(one)
+	case <-timer.C:
+		return
+	case <-ctx.Done():
+		return
+	}
+	for {
+		select {
+		case one := <-r.results:
+			r.take(one)
+		default:
+			return
+		}
+	}
+}
+
+// take notes what came of a call.
+func (r *Runner) take(one result) {
+	if q := r.queues[one.list]; q != nil {
+		delete(q.inHand, one.delivery.Ref())
+	}
+	if one.result != nil {
+		r.note(one)
+	}
+}
+
+func (r *Runner) note(one result) {
+	r.untold = append(r.untold, one)
+	r.told[one.delivery.Ref()] = told{one.delivery.Tries, one.delivery.Since, r.Now()}
+}
+
+// look finds what is due, list by list, and lets go of what is done.
+func (r *Runner) look(ctx context.Context) error {
+	now := r.Now()
+	feeds, err := r.States.Feeds(ctx, r.Shard)
+	if err != nil {
+		return fmt.Errorf("look for feeds: %w", err)
+	}
+	for ref, t := range r.told {
+		if now.Sub(t.at) > tellAgain {
+			delete(r.told, ref)
+		}
+	}
+	for list, q := range r.queues {
+		q.waiting, q.more = nil, false
+		if len(q.inHand) == 0 {
+			delete(r.queues, list)
+		}
+	}
+	pending, oldest := 0, time.Duration(0)
+	for _, w := range feeds {
+		pending, oldest = pending+w.Count, max(oldest, now.Sub(w.Oldest))
+		if w.Count == 0 || w.Next.After(now) {
+			continue
+		}
+		if err := r.fill(ctx, w.List, now); err != nil {
+			return err
+		}
+	}
+	r.Metrics.FeedPending(r.Shard, pending, oldest)
+	return r.sweep(ctx)
+}
+
+// fill takes a page of what a list has due into memory.
+func (r *Runner) fill(ctx context.Context, list List, now time.Time) error {
+	q := r.queues[list]
+	if q == nil {
+		q = &queue{inHand: map[Ref]bool{}}
+		r.queues[list] = q
+	}
+	limit := pageSize + len(q.inHand) + len(r.told)
+	due, err := r.States.Due(ctx, r.Shard, list, now, limit)
+	if err != nil {
+		return fmt.Errorf("look for deliveries: %w", err)
+	}
+	q.more = len(due) == limit
+	for i := range due {
+		d := &due[i]
+		t, isTold := r.told[d.Ref()]
+		if q.inHand[d.Ref()] || isTold && t.tries == d.Tries && t.since == d.Since {
+			continue
+		}
+		q.waiting = append(q.waiting, *d)
+	}
+	return nil
+}
+
+// sweep lets deliveries go whose time is over.
+func (r *Runner) sweep(ctx context.Context) error {
+	now := r.Now()
+	if now.Before(r.sweepAt) {
+		return nil
+	}
+	old, err := r.States.Old(ctx, r.Shard, now, forgetAtOnce)
+	if err != nil {
+		return fmt.Errorf("look for old deliveries: %w", err)
+	}
+	r.sweepAt = now.Add(sweepEvery)
+	if len(old) == forgetAtOnce {
+		r.sweepAt = now.Add(sweepSoon)
+	}
+	byAccount := map[string][]string{}
+	for _, ref := range old {
+		byAccount[ref.Account] = append(byAccount[ref.Account], ref.ID)
+	}
+	for account, ids := range byAccount {
+		if err := r.publish(ctx, "forget/"+ids[0], KindForget, account, Forget{ids}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end waits a moment for the calls under way, breaks off the others, and tells what came of them.
+func (r *Runner) end(ctx context.Context, cancel context.CancelFunc) {
+	timer := time.AfterFunc(stopWithin, cancel)
+	defer timer.Stop()
+	ended := make(chan struct{})
+	go func() {
+		r.calls.Wait()
+		close(ended)
+	}()
+	for over := false; !over; {
+		select {
+		case one := <-r.results:
+			r.take(one)
+		case <-ended:
+			over = true
+		}
+	}
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer stop()
+	if err := r.tell(last); err != nil {
+		r.Logger.Warn().Int("shard", r.Shard).Int("deliveries", len(r.untold)).Err(err).Msg("posts may be repeated: what came of them could not be kept")
+	}
+}
