@@ -121,6 +121,7 @@ func (a *App) handle() {
 		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Sent: a.store,
 		Publisher: measured{a.bus, a, configs.RolePipeline, nil}, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
 	}
+	a.crew.work("near misses", handler.TellNears)
 	a.crew.work("inbound", func(ctx context.Context) error {
 		err := a.bus.Consume(ctx, groupInbound, stream.Inbound, handler.Handle)
 		if errors.Is(err, stream.ErrTruncated) { // items that were answered 200 are gone unread, and STOPs may be among them
