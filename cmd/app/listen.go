@@ -27,7 +27,7 @@ func (a *App) listen() error {
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},
-		Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
+		BaseURL: a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
 		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store, Explain: a.store.Explain},
 	})
 	server, err := httpd.Listen(httpd.Options{
@@ -43,7 +43,7 @@ func (a *App) listen() error {
 	}
 	public := ingress.New(ingress.Options{
 		Apps: a.apps(), Publisher: a.webhooks(), Metrics: a.metrics, Health: health, MaxBody: a.config.Limits.WebhookBytes,
-		InFlight: a.config.Limits.WebhookMemory, Log: a.log})
+		InFlight: a.config.Limits.WebhookMemory, Log: a.log, Unsubscribe: a.unsubscribe()})
 	server, err = httpd.Listen(httpd.Options{
 		Key: "public.listen", Listen: a.config.Public.Listen, Handler: public.Handle, Admit: public.Admit, Refused: public.Refused,
 		Vital: httpd.AsksHealth, Log: a.log})

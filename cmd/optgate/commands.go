@@ -22,7 +22,10 @@ type commands struct {
 	Health    healthCommand    `cmd:"" help:"Ask whether the gateway on this machine lives."`
 	Why       whyCommand       `cmd:"" help:"Explain what would happen to a message to somebody now, and why."`
 	Lists     listsCommand     `cmd:"" help:"Show opt-out lists and who is on them."`
+	Links     linksCommand     `cmd:"" help:"Make unsubscribe links."`
 	Broadcast broadcastCommand `cmd:"" help:"Show what became of a broadcast."`
+	Tokens    tokensCommand    `cmd:"" help:"Show, make or revoke tokens of the account's API."`
+	Audit     auditCommand     `cmd:"" help:"Show what was changed by API, and by whom."`
 	Tail      tailCommand      `cmd:"" help:"Read a topic."`
 	Dead      deadCommand      `cmd:"" help:"Look at what could not be handled."`
 	Usage     helpCommand      `cmd:"" name:"help" help:"Show this help, or a command's."`

@@ -28,11 +28,14 @@ type Options struct {
 	Accounts  accounts
 	States    states
 	Entries   entries
+	Made      madeTokens // tokens that were made by API
+	Audits    audits
 	Answers   answers
 	Topics    topics
 	Follow    func(topic stream.Topic, partition int, from int64) Follower
 	Windows   windows
 	Calls     int                     // of a token in a minute, over the whole fleet: 600
+	BaseURL   string                  // of the public listener, as the world sees it; "": there are no links
 	Metrics   func(w io.Writer) error // writes them in Prometheus's text format
 	Health    httpd.Health            // of the roles that run here
 	Profiles  bool                    // operators may profile this process

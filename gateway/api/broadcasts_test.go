@@ -127,7 +127,7 @@ func TestARepeatedIdempotencyKeyGetsTheSameAnswer(t *testing.T) {
 	}
 	before := d.offset
 	again := d.call(t, "acme-admin", "POST", "/v1/broadcasts", offer(people(1200)...), "Idempotency-Key", "order-7").is(http.StatusCreated, "")
-	if strings.TrimSpace(string(again.body)) != strings.TrimSpace(answers[0]) || d.offset != before {
+	if strings.TrimSpace(string(again.body)) != strings.TrimSpace(answers[0]) || d.offset != before+1 { // its entry in the audit
 		t.Errorf("later: %s after %d commands", again.body, d.offset-before)
 	}
 	d.call(t, "acme-admin", "POST", "/v1/broadcasts", offer(person(7)), "Idempotency-Key", "order-7").

@@ -19,13 +19,15 @@ import (
 // call is one request of somebody who was let in, and its answer. A handler either gives one answer (answer, list, stream)
 // and returns nil, or returns an error, which becomes a problem.
 type call struct {
-	account string          // whose token it was; "" for an operator
-	token   string          // its name
-	ctx     context.Context //nolint:containedctx // a call lives as long as its request
-	params  map[string]string
-	rc      *fasthttp.RequestCtx
-	api     *API
-	held    int64 // bytes of the body
+	account   string          // whose token it was; "" for an operator
+	token     string          // its name
+	concerns  string          // the account that an operator changes something of; "" for none
+	unchanged bool            // see changesNothing
+	ctx       context.Context //nolint:containedctx // a call lives as long as its request
+	params    map[string]string
+	rc        *fasthttp.RequestCtx
+	api       *API
+	held      int64 // bytes of the body
 }
 
 // param gives a part of the path, as "id" for {id}.

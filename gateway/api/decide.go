@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
+	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/shard"
@@ -58,13 +61,25 @@ func (a *API) decided(ctx context.Context, at int, offset int64, command string)
 	}
 }
 
+// valueOf reads the value of an answer.
+func valueOf[T any](answer *shard.Answer) (value T, err error) {
+	raw, err := json.Marshal(answer.Value)
+	if err == nil {
+		err = json.Unmarshal(raw, &value)
+	}
+	if err != nil {
+		return value, fmt.Errorf("read the answer to a command: %w", err)
+	}
+	return value, nil
+}
+
 // refused is the error that a fold's refusal becomes.
 func refused(answer *shard.Answer) error {
 	kind := fault.Unprocessable
 	switch answer.Code {
-	case broadcast.CodeNotFound:
+	case broadcast.CodeNotFound, access.CodeNotFound:
 		kind = fault.NotFound
-	case broadcast.CodeWrongStatus:
+	case broadcast.CodeWrongStatus, access.CodeNameTaken:
 		kind = fault.Conflict
 	case broadcast.CodeIncomplete:
 		kind = fault.Unavailable

@@ -77,7 +77,7 @@ func (d *desk) fold(r stream.Record) error {
 	if err := json.Unmarshal(r.Value, &c); err != nil {
 		return err
 	}
-	rule, place := broadcast.Rules()[c.Kind], shard.Place{Shards: shards, Shard: r.Partition, Offset: r.Offset}
+	rule, place := rules[c.Kind], shard.Place{Shards: shards, Shard: r.Partition, Offset: r.Offset}
 	keys, err := rule.Keys(place, c)
 	if err != nil {
 		return err

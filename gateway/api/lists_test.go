@@ -209,7 +209,7 @@ func TestARepeatedKeyIsOneChange(t *testing.T) {
 	if answers[0] != answers[1] {
 		t.Errorf("%v", answers)
 	}
-	if n := len(w.logs[stream.Commands][0]) + len(w.logs[stream.Commands][1]); n != 1 {
+	if n := w.changes(); n != 1 {
 		t.Errorf("%d commands", n)
 	}
 	w.call(t, "acme-lists", "POST", "/v1/optout-lists/default/entries", `{}`, "Idempotency-Key", strings.Repeat("k", 300)).

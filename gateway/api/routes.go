@@ -21,6 +21,13 @@ func (a *API) table() []route {
 		{"DELETE", "/v1/optout-lists/{list}/entries/{id}", lists, a.removeEntry},
 		{"GET", "/v1/why", read, a.why},
 
+		{"POST", "/v1/unsubscribe-links", lists, a.createLinks},
+
+		{"POST", "/v1/tokens", governor, a.createToken},
+		{"GET", "/v1/tokens", governor, a.listTokens},
+		{"DELETE", "/v1/tokens/{id}", governor, a.revokeToken},
+		{"GET", "/v1/audit", governor, a.listAudit},
+
 		{"GET", "/v1/tail/{topic}", operator, a.tail},
 		{"GET", "/v1/dead", operator, a.listDead},
 		{"GET", "/v1/dead/{partition}/{offset}", operator, a.showDead},

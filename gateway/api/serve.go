@@ -31,6 +31,9 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	if err == nil {
 		err = r.handler(c)
 	}
+	if err == nil && c.noted(r, rc.Response.StatusCode()) {
+		err = a.note(c, r) // the answer is held until it is kept who changed what
+	}
 	status := rc.Response.StatusCode()
 	if err != nil {
 		status = refuse(rc, err)
@@ -41,9 +44,12 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 // admit finds out whose call it is and whether it may be made.
 func (a *API) admit(c *call, path string, r *route, allowed []string) error {
 	if strings.HasPrefix(path, "/v1/") || r != nil && r.scope != anyone {
-		who, unknown := a.identify(c.header("Authorization"))
+		who, unknown := a.identify(c.ctx, c.header("Authorization"))
 		if err := a.limit(c, who); err != nil {
 			return err
+		}
+		if r != nil && r.scope == anyone {
+			return nil
 		}
 		if unknown != nil {
 			return unknown

@@ -1,73 +1,278 @@
 package api
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 
+	"optgate/pipeline/access"
 	"optgate/pipeline/fault"
 )
 
-// Token lets a program in.
-type Token struct {
-	Account string   // whose things it reaches; "" for an operator's, which reaches what spans accounts and no account's own
-	Name    string   // shown in logs and in what was done by it
-	Token   string   // the secret
-	Scopes  []string // of an account's: read, send, lists, admin
+// tokenView is a token as the API shows it, without its secret.
+type tokenView struct {
+	ID       string   `json:"id"`
+	Name     string   `json:"name"`
+	Scopes   []string `json:"scopes"`
+	Source   string   `json:"source"` // api, or configuration: such a token is changed there alone
+	Status   string   `json:"status"` // live, expired, revoked; pending: kept, and decided in a moment
+	Created  *string  `json:"created_at"`
+	Expires  *string  `json:"expires_at"`
+	Revoked  *string  `json:"revoked_at"`
+	By       *string  `json:"by"` // name of the token that made it
+	Operator bool     `json:"by_operator"`
 }
 
-// scope is what a route asks of a token.
-type scope string
-
-// The scopes. admin may do everything in its account.
-const (
-	anyone   scope = "" // no token needed: the listener is private
-	read     scope = "read"
-	send     scope = "send"
-	lists    scope = "lists"
-	admin    scope = "admin"
-	operator scope = "operator"
-)
-
-// known is a token as it is kept after start: its hash.
-type known struct {
-	account, name string
-	sum           [sha256.Size]byte
-	scopes        []scope
-}
-
-func hashed(t Token) known {
-	k := known{account: t.Account, name: t.Name, sum: sha256.Sum256([]byte(t.Token))}
-	for _, s := range t.Scopes {
-		k.scopes = append(k.scopes, scope(s))
+func viewToken(t access.Token, now time.Time) tokenView {
+	at := func(ms int64) *string {
+		if ms == 0 {
+			return nil
+		}
+		text := instant(ms)
+		return &text
 	}
-	if t.Account == "" {
-		k.scopes = []scope{operator}
+	v := tokenView{
+		ID: t.ID, Name: t.Name, Scopes: t.Scopes, Source: "api", Status: "live",
+		Created: at(t.Created), Expires: at(t.Expires), Revoked: at(t.Revoked), By: &t.By, Operator: t.Operator,
 	}
-	return k
+	switch {
+	case t.Revoked != 0:
+		v.Status = "revoked"
+	case !t.Live(now.UnixMilli()):
+		v.Status = "expired"
+	}
+	return v
 }
 
-// identify finds the token of an Authorization header, comparing with every one so that the time tells nothing.
-func (a *API) identify(authorization string) (known, error) {
-	scheme, given, _ := strings.Cut(authorization, " ")
-	sum := sha256.Sum256([]byte(strings.TrimSpace(given)))
-	var found *known
-	for i := range a.tokens {
-		if subtle.ConstantTimeCompare(a.tokens[i].sum[:], sum[:]) == 1 {
-			found = &a.tokens[i]
+// configured stands before the name of a token of the configuration in its id.
+const configured = "configuration:"
+
+// governed gives the account whose tokens or audit a call is about: the caller's own, or the one that an operator names by
+// ?account=. What the call changes is noted there. Another's is not there.
+func (a *API) governed(c *call) (string, error) {
+	named := c.query("account")
+	switch {
+	case c.account == "" && named == "":
+		return "", wrongField(fault.Invalid, "account", "required", "names the account, since the token is an operator's")
+	case c.account != "" && named == "":
+		named = c.account
+	case c.account != "" && named != c.account || !a.isDeclared(named):
+		return "", fault.New(fault.NotFound, "unknown_account", "There is no such account.")
+	}
+	c.concerns = named
+	return named, nil
+}
+
+// listTokens answers GET /v1/tokens: those of the configuration first, then those made by API as they were made, among them
+// the last that expired or were revoked. Its cursor is the id of the last token shown.
+func (a *API) listTokens(c *call) error {
+	limit, after, err := c.page()
+	if err != nil {
+		return err
+	}
+	account, err := a.governed(c)
+	if err != nil {
+		return err
+	}
+	raw, err := a.States.States(c.ctx, a.Shards.Account(account), access.TokensKey(account))
+	if err != nil {
+		return err
+	}
+	var made access.Tokens
+	if raw[0] != nil {
+		if err := json.Unmarshal(raw[0], &made); err != nil {
+			return fmt.Errorf("read the tokens of an account: %w", err)
 		}
 	}
-	if found == nil || !strings.EqualFold(scheme, "Bearer") {
-		return known{}, fault.New(fault.Unauthorized, "unauthorized", "Give a known token as Authorization: Bearer TOKEN.")
+	all := []tokenView{}
+	for _, t := range a.tokens {
+		if t.account == account {
+			all = append(all, tokenView{ID: configured + t.name, Name: t.name, Scopes: t.scopeNames(), Source: "configuration", Status: "live"})
+		}
 	}
-	return *found, nil
+	for _, t := range made.Tokens {
+		all = append(all, viewToken(t, a.Now()))
+	}
+	if after != "" {
+		at := slices.IndexFunc(all, func(t tokenView) bool { return t.ID == after })
+		if at < 0 {
+			return wrongField(fault.Invalid, "after", "bad_cursor", "is no cursor that a page gave as next")
+		}
+		all = all[at+1:]
+	}
+	next := ""
+	if len(all) > limit {
+		all, next = all[:limit], all[limit-1].ID
+	}
+	return c.list(all, next)
 }
 
-// may says whether a token is enough for a route.
-func (k known) may(s scope) error {
-	if slices.Contains(k.scopes, s) || s != operator && slices.Contains(k.scopes, admin) {
-		return nil
+// newToken is the body of POST /v1/tokens.
+type newToken struct {
+	Name    string   `json:"name"`
+	Scopes  []string `json:"scopes"`
+	Expires string   `json:"expires_at"`
+}
+
+// mostName bounds a token's name, in Unicode code points.
+const mostName = 64
+
+// check gives when the token expires (ms since 1970; 0: never), or what is wrong, all at once.
+func (n *newToken) check(now time.Time) (expires int64, err error) {
+	var wrong []fault.Field
+	no := func(field, code, detail string) {
+		wrong = append(wrong, fault.Field{Field: field, Code: code, Detail: detail})
 	}
-	return fault.New(fault.Forbidden, "forbidden", "This token lacks the scope %q.", string(s))
+	n.Name = strings.TrimSpace(n.Name)
+	switch {
+	case n.Name == "":
+		no("name", "required", "names the token in logs and in the audit")
+	case len([]rune(n.Name)) > mostName:
+		no("name", "too_long", fmt.Sprintf("has at most %d characters", mostName))
+	case strings.ContainsFunc(n.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		no("name", "not_printable", "has letters, digits, signs and spaces only")
+	}
+	if len(n.Scopes) == 0 {
+		no("scopes", "required", "names at least one of "+strings.Join(access.Scopes(), ", "))
+	}
+	for i, scope := range n.Scopes {
+		if !slices.Contains(access.Scopes(), scope) {
+			no(fmt.Sprintf("scopes[%d]", i), "unknown_scope", "is one of "+strings.Join(access.Scopes(), ", "))
+		}
+	}
+	slices.Sort(n.Scopes)
+	n.Scopes = slices.Compact(n.Scopes)
+	if n.Expires != "" {
+		at, err := time.Parse(time.RFC3339, n.Expires)
+		switch expires = at.UnixMilli(); {
+		case err != nil:
+			no("expires_at", "not_a_time", "is a time as 2026-11-22T10:00:00Z")
+		case expires <= now.UnixMilli():
+			no("expires_at", "expired", "lies in the future")
+		}
+	}
+	return expires, wrongFields(wrong)
+}
+
+// createToken answers POST /v1/tokens. The secret stands in this one answer and nowhere else, not even where the call is
+// repeated under its Idempotency-Key: who has lost the answer revokes the token and makes another. While it is not decided the
+// answer is 202, with the secret that will let in if it is.
+func (a *API) createToken(c *call) error {
+	id, err := a.governed(c)
+	if err != nil {
+		return err
+	}
+	var body newToken
+	if err := c.decode(smallBody, &body); err != nil {
+		return err
+	}
+	now := a.Now()
+	expires, err := body.check(now)
+	if err != nil {
+		return err
+	}
+	account, err := a.Accounts.Account(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	key, err := c.idempotency()
+	if err != nil {
+		return err
+	}
+	name := chance()
+	if key != "" {
+		name = account.Key.Message(fmt.Sprintf("token:%q %q %q %s", body.Name, body.Scopes, body.Expires, key))
+	}
+	secret := access.NewSecret(id)
+	token := access.Token{
+		ID: "tok_" + name, Name: body.Name, Scopes: body.Scopes, Sum: access.Sum(secret), Created: now.UnixMilli(), Expires: expires,
+		By: c.token, Operator: c.account == "",
+	}
+	create := access.Create{Token: token, Declared: a.declaredNames(id)}
+	command, err := access.NewCreate("token/"+id+"/"+name, id, now.UnixMilli(), create)
+	if err != nil {
+		return err
+	}
+	offset, err := a.publish(c.ctx, a.Shards.Account(id), command)
+	if err != nil {
+		return err
+	}
+	answer, err := a.decided(c.ctx, a.Shards.Account(id), offset, command.ID)
+	if err != nil {
+		return err
+	}
+	type made struct {
+		tokenView
+		Token *string `json:"token"` // the secret; null where an earlier answer showed it
+	}
+	if answer == nil {
+		said := made{viewToken(token, now), &secret}
+		said.Status = "pending"
+		return c.answer(http.StatusAccepted, said)
+	}
+	kept, err := valueOf[access.Token](answer)
+	if err != nil {
+		return err
+	}
+	said := made{tokenView: viewToken(kept, now)}
+	if kept.Sum == token.Sum {
+		said.Token = &secret
+	}
+	return c.answer(http.StatusCreated, said)
+}
+
+// declaredNames gives the names of an account's tokens in the configuration.
+func (a *API) declaredNames(account string) (names []string) {
+	for _, t := range a.tokens {
+		if t.account == account {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+func (k known) scopeNames() []string {
+	names := make([]string, len(k.scopes))
+	for i, s := range k.scopes {
+		names[i] = string(s)
+	}
+	return names
+}
+
+// revokeToken answers DELETE /v1/tokens/{id}: within a second the token lets nobody in, at any process. The account's last
+// token may be revoked, and the caller's own: the configuration or an operator makes another. Repeated, it says the same.
+func (a *API) revokeToken(c *call) error {
+	account, err := a.governed(c)
+	if err != nil {
+		return err
+	}
+	id := c.param("id")
+	if name, ok := strings.CutPrefix(id, configured); ok && slices.Contains(a.declaredNames(account), name) {
+		return fault.New(fault.Conflict, "declared_in_configuration", "This token stands in the configuration. Remove it there.")
+	}
+	now := a.Now()
+	command, err := access.NewRevoke(chance(), account, now.UnixMilli(), id)
+	if err != nil {
+		return err
+	}
+	offset, err := a.publish(c.ctx, a.Shards.Account(account), command)
+	if err != nil {
+		return err
+	}
+	answer, err := a.decided(c.ctx, a.Shards.Account(account), offset, command.ID)
+	if err != nil {
+		return err
+	}
+	if answer == nil {
+		return accepted(c, command.ID)
+	}
+	revoked, err := valueOf[access.Token](answer)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, viewToken(revoked, now))
 }

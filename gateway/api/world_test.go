@@ -17,6 +17,8 @@ import (
 	"optgate/gateway/api"
 	"optgate/gateway/api/apitest"
 	"optgate/gateway/httpd"
+	"optgate/pipeline/access"
+	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
@@ -24,6 +26,9 @@ import (
 )
 
 const shards = chat.Shards(2)
+
+// rules are what the worlds of these tests decide by.
+var rules = shard.Join(optout.Rules(), broadcast.Rules(), access.Rules())
 
 // now is the moment of every test.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -111,7 +116,7 @@ func (w *world) options() api.Options {
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
 			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
 		}),
-		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Answers: w, Topics: w, Windows: w, Follow: w.follow,
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow,
 		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
 		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
 		Now:     func() time.Time { return now },
@@ -145,7 +150,7 @@ func (w *world) fold(r stream.Record) error {
 	if err := json.Unmarshal(r.Value, &c); err != nil {
 		return err
 	}
-	rule := optout.Rules()[c.Kind]
+	rule := rules[c.Kind]
 	place := shard.Place{Shards: shards, Shard: r.Partition, Offset: r.Offset}
 	keys, err := rule.Keys(place, c)
 	if err != nil {

@@ -39,6 +39,8 @@ type Store struct {
 
 	mu       sync.Mutex
 	accounts map[string]cachedAccount
+
+	tokens tokenCache
 }
 
 // Pools are large enough for every worker of a process to wait at once.
