@@ -18,6 +18,7 @@ const (
 	keyStates    = "st"         // hash: a state's key → the state
 	keyNames     = "names"      // set: every derived key, so that all can be dropped
 	keyActive    = "active"     // hash: broadcasts that are not forgotten → their status
+	keyImports   = "imports"    // hash: imports that are not forgotten → status:ms since which they are silent or over
 	keyAudit     = "audit"      // sorted set: entries of all audits of the shard, by their time
 )
 
@@ -45,6 +46,9 @@ func sumsName(r broadcast.Ref) string { return "sums/" + r.String() }
 
 // broadcastsName names the sorted set of an account's broadcasts, by the time of their creation.
 func broadcastsName(account string) string { return "b/" + account }
+
+// importsName names the sorted set of an account's imports, by the time at which they began.
+func importsName(account string) string { return "i/" + account }
 
 // auditName names the sorted set of an account's audit, by the entries' places.
 func auditName(account string) string { return "au/" + account }
