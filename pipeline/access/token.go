@@ -65,8 +65,7 @@ const (
 	secretBytes  = 32
 )
 
-// alphabet writes each text in one way only: what decodes is what was written.
-var alphabet = base64.RawURLEncoding.Strict()
+var alphabet = base64.RawURLEncoding
 
 // NewSecret makes the secret of a token of an account.
 func NewSecret(account string) string {
@@ -82,12 +81,10 @@ func AccountOf(secret string) (account string, ok bool) {
 	if !ok || end < 1 || rest[end] != '_' {
 		return "", false
 	}
-	if _, err := alphabet.DecodeString(rest[end+1:]); err != nil {
-		return "", false
-	}
 	id, err := alphabet.DecodeString(rest[:end])
-	if err != nil {
+	if err != nil || alphabet.EncodeToString(id) != rest[:end] { // it may be written in one way only
 		return "", false
 	}
-	return string(id), true
+	chance, err := alphabet.DecodeString(rest[end+1:])
+	return string(id), err == nil && len(chance) == secretBytes
 }
