@@ -28,8 +28,11 @@ type Options struct {
 	Accounts  accounts
 	States    states
 	Entries   entries
-	Made      madeTokens // tokens that were made by API
+	Members   members
+	CheckURL  func(url string) error // refuses a webhook URL that leads to a private network; nil: only its form counts
+	Made      madeTokens             // tokens that were made by API
 	Audits    audits
+	Imports   importReader
 	Answers   answers
 	Topics    topics
 	Follow    func(topic stream.Topic, partition int, from int64) Follower
@@ -42,6 +45,7 @@ type Options struct {
 	Now       func() time.Time        // nil: time.Now
 	Log       zerolog.Logger
 	Broadcast BroadcastOptions // what broadcasts.go needs besides
+	Kept      KeptOptions      // what ledger.go, replays and tail need besides
 }
 
 // accounts gives accounts' definitions; a fault.NotFound where there is none.
@@ -56,7 +60,7 @@ type states interface {
 
 // entries pages through the people on a list. after and next are cursors, "" for the beginning and the end.
 type entries interface {
-	Entries(ctx context.Context, account, list, search, after string, limit int) (page []optout.Listed, next string, err error)
+	Entries(ctx context.Context, account, list string, search optout.Search, after string, limit int) (page []optout.Listed, next string, err error)
 }
 
 // answers tells what the fold of a command said, once its shard has come past the command's offset; ok is false before.
@@ -86,9 +90,10 @@ type windows interface {
 // API answers the private listener's requests; its Handle is an httpd.Handler.
 type API struct {
 	Options
-	routes []route
-	tokens []known
-	inHand atomic.Int64 // bytes of bodies
+	routes    []route
+	tokens    []known
+	inHand    atomic.Int64 // bytes of bodies
+	importing importing
 }
 
 // New makes an API.

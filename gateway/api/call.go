@@ -19,15 +19,23 @@ import (
 // call is one request of somebody who was let in, and its answer. A handler either gives one answer (answer, list, stream)
 // and returns nil, or returns an error, which becomes a problem.
 type call struct {
-	account   string          // whose token it was; "" for an operator
-	token     string          // its name
-	concerns  string          // the account that an operator changes something of; "" for none
-	unchanged bool            // see changesNothing
-	ctx       context.Context //nolint:containedctx // a call lives as long as its request
+	account   string             // whose token it was; "" for an operator
+	token     string             // its name
+	concerns  string             // the account that an operator changes something of; "" for none
+	unchanged bool               // see changesNothing
+	ctx       context.Context    //nolint:containedctx // a call lives as long as its request
+	base      context.Context    //nolint:containedctx // it, without the bound on a call
+	end       context.CancelFunc // of ctx
 	params    map[string]string
 	rc        *fasthttp.RequestCtx
 	api       *API
 	held      int64 // bytes of the body
+}
+
+// afresh gives a call that took its time, as only an import may, the time of one that begins.
+func (c *call) afresh() {
+	c.end()
+	c.ctx, c.end = context.WithTimeout(c.base, longest)
 }
 
 // param gives a part of the path, as "id" for {id}.
@@ -65,10 +73,19 @@ func (c *call) page() (limit int, after string, err error) {
 
 // decode reads the body, JSON of at most limit bytes, into a struct. A field that is unknown or of a wrong type is named.
 func (c *call) decode(limit int, into any) error {
-	body, err := c.body(limit)
-	if err != nil {
-		return err
+	_, err := c.read(limit, into)
+	return err
+}
+
+// read is decode, and gives the body as it came.
+func (c *call) read(limit int, into any) (body []byte, err error) {
+	if body, err = c.body(limit); err != nil {
+		return nil, err
 	}
+	return body, decode(body, into)
+}
+
+func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {

@@ -1,14 +1,15 @@
 package api
 
 import (
-	"strings"
 	"time"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 )
 
-// entryView is one person on a list as the API shows it. Somebody has either a to, a phone as +E164 or a BSUID, or an email.
+// entryView is one person on a list as the API shows it. Somebody has either a to (a phone as +E164, a BSUID, or an id of
+// Messenger or Instagram with its kind), or an email.
 type entryView struct {
 	ID      string    `json:"id"`
 	To      *string   `json:"to"`
@@ -24,26 +25,49 @@ func viewEntry(l optout.Listed) entryView {
 	return v
 }
 
-// shown gives an identifier as to or as email.
+// viewStanding shows an entry of somebody's state.
+func viewStanding(who optout.Ref, e optout.Entry) entryView {
+	return viewEntry(optout.Listed{
+		ID: entryID(who.P, e.Channel), Who: who.ID, Channel: e.Channel, Source: e.Source, Since: time.UnixMilli(e.Out),
+	})
+}
+
+// entryID names an entry in its list.
+func entryID(p chat.Pseudonym, channel string) string { return p.String() + "." + channel }
+
+// shown gives an identifier as to or as email; neither where it is not known.
 func shown(id chat.Identifier) (to, email *string) {
 	text := id.Shown()
-	if id.Kind() == chat.KindEmail {
+	switch {
+	case id == "":
+		return nil, nil
+	case id.Kind() == chat.KindEmail:
 		return nil, &text
 	}
 	return &text, nil
 }
 
-// listEntries answers GET /v1/optout-lists/{list}/entries.
+// listEntries answers GET /v1/optout-lists/{list}/entries: a page, or with ?format= all of them as a stream.
 func (a *API) listEntries(c *call) error {
 	limit, after, err := c.page()
 	if err != nil {
 		return err
 	}
-	_, l, err := a.listOf(c)
+	account, l, err := a.listOf(c)
 	if err != nil {
 		return err
 	}
-	page, next, err := a.Entries.Entries(c.ctx, c.account, l.ID, sought(c.query("search")), after, limit)
+	channel := c.query("channel")
+	if channel != "" {
+		if wrong := a.onceChannel(account, channel); wrong != nil {
+			return wrongFields([]fault.Field{*wrong})
+		}
+	}
+	search := optout.NewSearch(c.query("search"), channel, a.countries(account)...)
+	if format := c.query("format"); format != "" && format != "json" {
+		return a.exportEntries(c, l, search, format)
+	}
+	page, next, err := a.Entries.Entries(c.ctx, c.account, l.ID, search, after, limit)
 	if err != nil {
 		return err
 	}
@@ -52,17 +76,4 @@ func (a *API) listEntries(c *call) error {
 		views[i] = viewEntry(one)
 	}
 	return c.list(views, next)
-}
-
-// sought gives what to look for in identifiers: where it is a phone or a part of one, its digits alone.
-func sought(search string) string {
-	if strings.Trim(search, "+0123456789 ()-./") != "" || !strings.ContainsAny(search, "0123456789") {
-		return search
-	}
-	return strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, search)
 }

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
-	"optgate/pipeline/shard"
 )
 
 // newEntry is the body of POST /v1/optout-lists/{list}/entries.
@@ -30,72 +28,83 @@ func (a *API) addEntry(c *call) error {
 		return err
 	}
 	var body newEntry
-	if err := c.decode(smallBody, &body); err != nil {
-		return err
-	}
-	who, err := a.named(c, body)
+	raw, err := c.read(smallBody, &body)
 	if err != nil {
 		return err
 	}
-	id, err := c.changeID(account.Key, body.Channel, who)
+	who, err := a.named(account, body)
 	if err != nil {
 		return err
+	}
+	id, _, err := a.once(c, account, raw)
+	if err != nil {
+		return err
+	}
+	pieces := make([]piece, len(who))
+	for i, one := range who {
+		named := ref(account, one)
+		person, err := a.person(c, account.ID, named.P)
+		if err != nil {
+			return err
+		}
+		pieces[i] = piece{fmt.Sprintf("%s.%d", id, i), optout.Edit{Show: true, Edits: []optout.PersonEdit{{
+			Who: named, Out: true, Marks: []optout.Mark{a.mark(l, body.Channel, person.Entry(l.ID, body.Channel), true)},
+		}}}}
+	}
+	answers, decided, err := a.edits(c, account.ID, pieces)
+	if err != nil {
+		return err
+	}
+	if !decided {
+		return accepted(c, id)
 	}
 	type answer struct {
 		entryView
 		Also []entryView `json:"also,omitempty"`
 	}
 	var said answer
-	for i, one := range who {
-		view, err := a.change(c, account, fmt.Sprintf("%s.%d", id, i), one, l.ID, body.Channel, true)
-		switch {
-		case err != nil:
-			return err
-		case view == nil:
-			return accepted(c, id)
-		case i == 0:
-			said.entryView = *view
-		default:
-			said.Also = append(said.Also, *view)
+	for i, one := range answers {
+		e := one.Entries[0][0]
+		if !e.Barred() {
+			return changedMeanwhile()
+		}
+		view := viewStanding(pieces[i].edit.Edits[0].Who, e)
+		if i == 0 {
+			said.entryView = view
+		} else {
+			said.Also = append(said.Also, view)
 		}
 	}
 	return c.answer(fasthttp.StatusCreated, said)
 }
 
 // named reads whom the body names. All its wrong fields are told at once.
-func (a *API) named(c *call, body newEntry) ([]chat.Identifier, error) {
+func (a *API) named(account optout.Account, body newEntry) ([]chat.Identifier, error) {
 	var who []chat.Identifier
 	var wrong []fault.Field
-	channel, known := a.Directory.Channel(c.account, body.Channel)
-	switch {
-	case body.Channel == "":
-		wrong = append(wrong, fault.Field{Field: "channel", Code: "required", Detail: `names a channel, or "*" for all`})
-	case !known && body.Channel != chat.AnyChannel:
-		wrong = append(wrong, unknownChannel(body.Channel))
+	if unknown := a.openChannel(account, body.Channel); unknown != nil {
+		wrong = append(wrong, *unknown)
 	}
+	body.To, body.Email = strings.TrimSpace(body.To), strings.TrimSpace(body.Email)
 	if body.To == "" && body.Email == "" {
 		for _, name := range []string{"to", "email"} {
 			wrong = append(wrong, fault.Field{Field: name, Code: "required", Detail: "to or email is needed: both are empty"})
 		}
 	}
-	read := func(field, text string, parse func() (chat.Identifier, error)) {
-		if text == "" {
-			return
-		}
-		id, err := parse()
+	if body.To != "" {
+		id, err := readTo(body.To, a.country(account, body.Channel))
 		if err != nil {
-			wrong = append(wrong, fieldOf(field, err))
-			return
+			wrong = append(wrong, fieldOf("to", err))
 		}
 		who = append(who, id)
 	}
-	read("to", body.To, func() (chat.Identifier, error) { return chat.ParseRecipient(body.To, channel.DefaultCountry) })
-	read("email", body.Email, func() (chat.Identifier, error) {
-		if known {
-			return "", fault.New(fault.Unprocessable, "wrong_channel", `an e-mail is opted out of an e-mail channel or "*"`)
+	if body.Email != "" {
+		id, err := readEmail(body.Email, body.Channel)
+		if err != nil {
+			wrong = append(wrong, fieldOf("email", err))
 		}
-		return chat.Email(body.Email)
-	})
+		who = append(who, id)
+	}
 	return who, wrongFields(wrong)
 }
 
@@ -105,138 +114,92 @@ func (a *API) removeEntry(c *call) error {
 	if err != nil {
 		return err
 	}
-	number, channel, _ := strings.Cut(c.param("id"), ".")
-	n, err := strconv.ParseInt(number, 10, 64)
-	p := chat.Pseudonym(n)
-	if err != nil || p < 0 {
+	p, channel, ok := parseEntryID(c.param("id"))
+	if !ok {
 		return noEntry()
 	}
-	person, err := a.person(c, c.account, p)
+	person, err := a.person(c, account.ID, p)
 	if err != nil {
 		return err
 	}
-	entry := find(person, l.ID, channel)
-	if !entry.Barred() || person.ID == "" {
-		return noEntry()
-	}
-	id := chance()
-	view, err := a.change(c, account, id, person.ID, l.ID, channel, false)
+	id, again, err := a.once(c, account, nil)
 	if err != nil {
 		return err
 	}
-	if view == nil {
+	before := person.Entry(l.ID, channel)
+	if !again && !before.Barred() {
+		return noEntry()
+	}
+	answers, decided, err := a.edits(c, account.ID, []piece{{id + ".0", optout.Edit{Show: true, Edits: []optout.PersonEdit{{
+		Who: optout.Ref{P: p}, Lifts: true, Marks: []optout.Mark{a.mark(l, channel, before, false)},
+	}}}}})
+	if err != nil {
+		return err
+	}
+	if !decided {
 		return accepted(c, id)
 	}
-	linked, err := a.linked(c, person)
+	after := answers[0].Entries[0][0]
+	switch {
+	case answers[0].Changed[0] > 0:
+	case after.Barred():
+		return changedMeanwhile()
+	default:
+		return noEntry()
+	}
+	circle, err := a.circle(c, account, p)
 	if err != nil {
 		return err
 	}
 	return c.answer(fasthttp.StatusOK, struct {
 		entryView
-		Linked []linkView `json:"linked"` // other identifiers of the person, which are not lifted
-	}{*view, linked})
+		Linked []linkedView `json:"linked"` // the person's other identifiers, which are not lifted
+	}{viewStanding(optout.Ref{ID: person.ID, P: p}, after), circle.linked(account)})
 }
 
-// changeID names what this call wants: by its Idempotency-Key, so that a repeated call is the same command, else by chance.
-// Whom it names is part of it: a key that was used for somebody else must never answer for a change that was not made.
-func (c *call) changeID(key chat.Key, channel string, who []chat.Identifier) (string, error) {
-	given, err := c.idempotency()
-	if err != nil || given == "" {
-		return chance(), err
-	}
-	return key.Message(fmt.Sprintf("change:%s %s %q %q %s", c.rc.Method(), c.rc.Path(), channel, who, given)), nil
-}
+// longestEntryID bounds what is read as an entry's id, so that a command of many stays small.
+const longestEntryID = 200
 
-// change makes one consent.change of one identifier and gives the entry as it is afterwards; nil while it is not decided.
-// Its time is later than everything that its maker could have seen. A command that was decided before is not made again.
-func (a *API) change(c *call, account optout.Account, command string, id chat.Identifier, list, channel string, out bool) (*entryView, error) {
-	p := account.Key.Pseudonym(id)
-	at := a.Shards.Of(p)
-	said, err := a.States.States(c.ctx, at, shard.AnswerKey(command))
-	if err != nil {
-		return nil, err
+// parseEntryID reads what entryID wrote.
+func parseEntryID(text string) (p chat.Pseudonym, channel string, ok bool) {
+	if len(text) > longestEntryID {
+		return 0, "", false
 	}
-	if said[0] == nil {
-		before, err := a.entry(c, p, list, channel)
-		if err != nil {
-			return nil, err
-		}
-		now := a.Now().UnixMilli()
-		change := optout.Change{
-			Who: []optout.Ref{{ID: id, P: p}}, Out: out, Answer: true,
-			Marks: []optout.Mark{{List: list, Channel: channel, At: max(now, before.Out+1, before.In+1), Source: optout.SourceAPI}},
-		}
-		records, err := change.Records(a.Shards, command, account.ID, now)
-		if err != nil {
-			return nil, err
-		}
-		if err := a.Publisher.Publish(c.ctx, records...); err != nil {
-			return nil, fault.Wrap(err, fault.Unavailable, "unavailable", "The change could not be kept. Try again.")
-		}
-		answer, err := a.decided(c.ctx, at, records[0].Offset, command)
-		if err != nil || answer == nil {
-			return nil, err
-		}
-	}
-	after, err := a.entry(c, p, list, channel)
-	if err != nil {
-		return nil, err
-	}
-	view := viewEntry(optout.Listed{
-		ID: p.String() + "." + channel, Who: id, Channel: channel, Source: after.Source, Since: time.UnixMilli(after.Out),
-	})
-	return &view, nil
-}
-
-// entry reads one entry of an identifier.
-func (a *API) entry(c *call, p chat.Pseudonym, list, channel string) (optout.Entry, error) {
-	person, err := a.person(c, c.account, p)
-	return find(person, list, channel), err
+	number, channel, _ := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(number, 10, 64)
+	p = chat.Pseudonym(n)
+	return p, channel, err == nil && p >= 0 && channel != "" && p.String() == number
 }
 
 // person reads the state of one identifier; an empty one where there is none.
-func (a *API) person(c *call, account string, p chat.Pseudonym) (person optout.Person, err error) {
-	raw, err := a.States.States(c.ctx, a.Shards.Of(p), optout.PersonKey(account, p))
-	if err != nil || raw[0] == nil {
-		return person, err
+func (a *API) person(c *call, account string, p chat.Pseudonym) (optout.Person, error) {
+	persons, err := a.persons(c, account, a.Shards.Of(p), []chat.Pseudonym{p})
+	if err != nil {
+		return optout.Person{}, err
 	}
-	if err := json.Unmarshal(raw[0], &person); err != nil {
-		return person, fmt.Errorf("state of a person: %w", err)
-	}
-	return person, nil
+	return persons[0], nil
 }
 
-// find gives an entry of a person; one that bars nothing where there is none.
-func find(person optout.Person, list, channel string) optout.Entry {
-	for _, e := range person.Entries {
-		if e.List == list && e.Channel == channel {
-			return e
-		}
+// persons reads the states of identifiers of one shard; an empty one where there is none.
+func (a *API) persons(c *call, account string, at int, people []chat.Pseudonym) ([]optout.Person, error) {
+	keys := make([]string, len(people))
+	for i, p := range people {
+		keys[i] = optout.PersonKey(account, p)
 	}
-	return optout.Entry{Row: optout.NoRow}
-}
-
-// linkView is another identifier of a person.
-type linkView struct {
-	To    *string `json:"to"`
-	Email *string `json:"email"`
-}
-
-func (a *API) linked(c *call, person optout.Person) ([]linkView, error) {
-	views := []linkView{}
-	for _, l := range person.Links {
-		other, err := a.person(c, c.account, l.P)
-		if err != nil {
-			return nil, err
-		}
-		if other.ID == "" {
+	states, err := a.States.States(c.ctx, at, keys...)
+	if err != nil {
+		return nil, err
+	}
+	persons := make([]optout.Person, len(people))
+	for i, raw := range states {
+		if raw == nil {
 			continue
 		}
-		var v linkView
-		v.To, v.Email = shown(other.ID)
-		views = append(views, v)
+		if err := json.Unmarshal(raw, &persons[i]); err != nil {
+			return nil, fmt.Errorf("state of a person: %w", err)
+		}
 	}
-	return views, nil
+	return persons, nil
 }
 
 // accepted answers that a command is kept and not decided yet.
@@ -246,4 +209,8 @@ func accepted(c *call, id string) error {
 
 func noEntry() error {
 	return fault.New(fault.NotFound, "unknown_entry", "There is no such entry on this list.")
+}
+
+func changedMeanwhile() error {
+	return fault.New(fault.Conflict, "changed_meanwhile", "Somebody else changed this entry at a later moment, so that it stays as it is. Look at it and ask again.")
 }

@@ -1,6 +1,9 @@
 package api
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // route is one URL and method.
 type route struct {
@@ -10,7 +13,7 @@ type route struct {
 	handler func(c *call) error
 }
 
-// match gives a path's parameters if it is this route's.
+// match gives a path's parameters if it is this route's. The path is as it was sent: a segment may hold an escaped slash.
 func (r route) match(path string) (params map[string]string, ok bool) {
 	want := r.path
 	for want != "" || path != "" {
@@ -23,12 +26,20 @@ func (r route) match(path string) (params map[string]string, ok bool) {
 			if params == nil {
 				params = map[string]string{}
 			}
-			params[strings.TrimSuffix(name, "}")] = p
+			params[strings.TrimSuffix(name, "}")] = unescape(p)
 		case w != p:
 			return nil, false
 		}
 	}
 	return params, true
+}
+
+// unescape reads what is percent-encoded in a segment; one that isn't so rightly is what it is.
+func unescape(segment string) string {
+	if text, err := url.PathUnescape(segment); err == nil {
+		return text
+	}
+	return segment
 }
 
 // find gives the route of a request; where only the method is wrong, the methods that would do.

@@ -15,10 +15,24 @@ func (a *API) table() []route {
 		{"POST", "/v1/messages", send, a.createMessage},
 
 		{"GET", "/v1/optout-lists", read, a.listLists},
+		{"POST", "/v1/optout-lists", lists, a.createList},
 		{"GET", "/v1/optout-lists/{list}", read, a.showList},
+		{"PATCH", "/v1/optout-lists/{list}", lists, a.changeList},
+		{"DELETE", "/v1/optout-lists/{list}", lists, a.deleteList},
+		{"GET", "/v1/optout-lists/{list}/near-misses", read, a.listNear},
+		{"POST", "/v1/optout-lists/{list}/near-misses/adopt", lists, a.adoptNear},
 		{"GET", "/v1/optout-lists/{list}/entries", read, a.listEntries},
 		{"POST", "/v1/optout-lists/{list}/entries", lists, a.addEntry},
 		{"DELETE", "/v1/optout-lists/{list}/entries/{id}", lists, a.removeEntry},
+		{"POST", "/v1/imports", lists, a.createImport},
+		{"GET", "/v1/imports", read, a.listImports},
+		{"GET", "/v1/imports/{id}", read, a.showImport},
+		{"GET", "/v1/imports/{id}/refused", read, a.streamRefused},
+
+		{"POST", "/v1/optout-lists/{list}/entries/delete", lists, a.removeEntries},
+		{"GET", "/v1/people/{identifier}", read, a.showPerson},
+		{"POST", "/v1/people/{identifier}/optouts", lists, a.optOutPerson},
+		{"DELETE", "/v1/people/{identifier}/optouts", lists, a.optInPerson},
 		{"GET", "/v1/why", read, a.why},
 
 		{"POST", "/v1/unsubscribe-links", lists, a.createLinks},
@@ -28,9 +42,17 @@ func (a *API) table() []route {
 		{"DELETE", "/v1/tokens/{id}", governor, a.revokeToken},
 		{"GET", "/v1/audit", governor, a.listAudit},
 
+		{"GET", "/v1/ledger", admin, a.exportLedger},
+		{"GET", "/v1/ledger/verify", operator, a.verifyLedger},
+		{"POST", "/v1/ledger/verify", operator, a.verifyLedger},
+		{"GET", "/v1/ledger/heads", operator, a.ledgerHeads},
+		{"POST", "/v1/keyword-replays", lists, a.replayKeywords},
+
 		{"GET", "/v1/tail/{topic}", operator, a.tail},
 		{"GET", "/v1/dead", operator, a.listDead},
 		{"GET", "/v1/dead/{partition}/{offset}", operator, a.showDead},
+		{"POST", "/v1/dead/{partition}/{offset}/replay", operator, a.replayOne},
+		{"POST", "/v1/dead/replay", operator, a.replayMany},
 	}
 	if a.Profiles {
 		routes = append(routes, route{"GET", "/debug/pprof/{profile}", operator, a.profile})

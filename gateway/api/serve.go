@@ -19,12 +19,12 @@ const longest = 15 * time.Second
 // Handle answers one request.
 func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	c := &call{ctx: ctx, rc: rc, api: a}
+	c := &call{base: ctx, rc: rc, api: a}
+	c.ctx, c.end = context.WithTimeout(ctx, longest)
+	defer func() { c.end() }()
 	defer c.letGo()
 	rc.Response.Header.Set("Cache-Control", "no-store")
-	path := string(rc.Path())
+	path := string(rc.URI().PathOriginal())
 	r, params, allowed := a.find(string(rc.Method()), path)
 	c.params = params
 	err := a.admit(c, path, r, allowed)

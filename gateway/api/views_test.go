@@ -11,6 +11,7 @@ import (
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
@@ -57,7 +58,7 @@ func (w *world) Answer(_ context.Context, at int, offset int64, command string) 
 	return answer, true, json.Unmarshal(raw, answer)
 }
 
-func (w *world) Entries(_ context.Context, account, list, search, after string, limit int) ([]optout.Listed, string, error) {
+func (w *world) Entries(_ context.Context, account, list string, search optout.Search, after string, limit int) ([]optout.Listed, string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var all []optout.Listed
@@ -65,11 +66,11 @@ func (w *world) Entries(_ context.Context, account, list, search, after string, 
 		for k, raw := range states {
 			var p optout.Person
 			name, ok := strings.CutPrefix(k, "person/"+account+"/")
-			if !ok || json.Unmarshal(raw, &p) != nil || !strings.Contains(p.ID.Value(), search) {
+			if !ok || json.Unmarshal(raw, &p) != nil || p.ID == "" {
 				continue
 			}
 			for _, e := range p.Entries {
-				if e.List == list && e.Barred() {
+				if e.List == list && e.Barred() && search.Finds(p.ID, e.Channel) {
 					all = append(all, optout.Listed{
 						ID: name + "." + e.Channel, Who: p.ID, Channel: e.Channel, Source: e.Source, Since: time.UnixMilli(e.Out),
 					})
@@ -87,6 +88,23 @@ func (w *world) Entries(_ context.Context, account, list, search, after string, 
 		return all[:limit], strconv.Itoa(from + limit), nil
 	}
 	return all, "", nil
+}
+
+// Ask answers as the gate does, from the states.
+func (w *world) Ask(ctx context.Context, questions []gate.Question) []gate.Answer {
+	answers := make([]gate.Answer, len(questions))
+	for i, q := range questions {
+		states, err := w.States(ctx, shards.Of(q.Pseudonym), optout.PersonKey(q.Account, q.Pseudonym))
+		var p optout.Person
+		if err != nil || states[0] != nil && json.Unmarshal(states[0], &p) != nil {
+			continue
+		}
+		answers[i].Verdict = gate.Go
+		if e, barred := optout.Bars(p.Checked(q.Lists, q.Channel)); barred {
+			answers[i] = gate.Answer{Verdict: gate.Skip, List: e.List, Channel: e.Channel}
+		}
+	}
+	return answers
 }
 
 // Take lets 600 calls in.

@@ -116,7 +116,7 @@ func (w *world) options() api.Options {
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
 			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
 		}),
-		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow,
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w},
 		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
 		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
 		Now:     func() time.Time { return now },

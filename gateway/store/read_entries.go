@@ -19,9 +19,8 @@ import (
 const pageScan = 1000
 
 // Entries pages through the people on an account's list, shard by shard and sorted by identifier in each: an order that
-// stays while people come and go. search keeps those whose identifier holds the text ("" everybody). after is the cursor
-// that the page before gave, "" at first; next is "" on the last page.
-func (s *Store) Entries(ctx context.Context, account, list, search, after string, limit int) (entries []optout.Listed, next string, err error) {
+// stays while people come and go. after is the cursor that the page before gave, "" at first; next is "" on the last page.
+func (s *Store) Entries(ctx context.Context, account, list string, search optout.Search, after string, limit int) (entries []optout.Listed, next string, err error) {
 	at, from, err := parseCursor(after)
 	if err != nil {
 		return nil, "", err
@@ -46,9 +45,9 @@ func (s *Store) Entries(ctx context.Context, account, list, search, after string
 }
 
 // members reads one stretch of a shard's members. last is the one looked at last; more says that there may be others.
-func (s *Store) members(ctx context.Context, at int, account, list, search, from string, want int) (found []optout.Listed, last string, more bool, err error) {
+func (s *Store) members(ctx context.Context, at int, account, list string, search optout.Search, from string, want int) (found []optout.Listed, last string, more bool, err error) {
 	n := pageScan
-	if search == "" {
+	if search.Everybody() {
 		n = min(want, pageScan)
 	}
 	var page *redis.StringSliceCmd
@@ -71,7 +70,7 @@ func (s *Store) members(ctx context.Context, at int, account, list, search, from
 		}
 		last = text
 		id, channel, p, ok := parseMember(text)
-		if !ok || !strings.Contains(id.Value(), search) {
+		if !ok || !search.Finds(id, channel) {
 			continue
 		}
 		found = append(found, optout.Listed{ID: p.String() + "." + channel, Who: id, Channel: channel})

@@ -39,10 +39,14 @@ func (id Identifier) Value() string {
 	return value
 }
 
-// Shown writes an identifier as the API does: a phone as +E164, everything else as its value.
+// Shown writes an identifier as the API does: a phone as +E164, an id of Messenger or Instagram with its kind, everything
+// else as its value. ParseIdentifier reads all of them.
 func (id Identifier) Shown() string {
-	if id.Kind() == KindPhone {
+	switch id.Kind() {
+	case KindPhone:
 		return "+" + id.Value()
+	case KindPSID, KindIGSID:
+		return string(id)
 	}
 	return id.Value()
 }

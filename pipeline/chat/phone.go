@@ -113,7 +113,7 @@ func possible(text, country string) (phone, error) {
 	parsed, err := phonenumbers.Parse(text, country)
 	switch {
 	case errors.Is(err, phonenumbers.ErrInvalidCountryCode) && !strings.HasPrefix(text, "+") && country == "":
-		return phone{}, badNumber("The phone number needs its country code, as in +44.")
+		return phone{}, badNumber("The phone number needs its country code, as in +44: no default country is known here.")
 	case errors.Is(err, phonenumbers.ErrInvalidCountryCode):
 		return phone{}, badNumber("No country has the country code of the phone number.")
 	case errors.Is(err, phonenumbers.ErrTooShortAfterIDD), errors.Is(err, phonenumbers.ErrTooShortNSN):
