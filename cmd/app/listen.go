@@ -8,6 +8,7 @@ import (
 	"optgate/gateway/api"
 	"optgate/gateway/httpd"
 	"optgate/gateway/ingress"
+	"optgate/gateway/meta"
 	"optgate/gateway/store"
 	"optgate/pipeline/access"
 	"optgate/pipeline/fault"
@@ -23,12 +24,13 @@ func (a *App) listen() error {
 	health := a.health()
 	private := api.New(api.Options{
 		Tokens: a.apiTokens(), Made: soundTokens{a}, Audits: a.store, Directory: a.directory, Shards: a.shards, Publisher: measured{soundly{a}, a, configs.RoleConsole, nil}, Accounts: a.store, States: a.store,
-		Entries: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute,
+		Entries: a.store, Members: a.store, Imports: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute,
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},
 		BaseURL: a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
 		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store, Explain: a.store.Explain},
+		Kept:      api.KeptOptions{Installation: a.installation, Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
 	})
 	server, err := httpd.Listen(httpd.Options{
 		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Vital: httpd.AsksHealth,

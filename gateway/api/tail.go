@@ -11,19 +11,12 @@ import (
 	"optgate/pipeline/stream"
 )
 
-// stretch is the part of a partition that a tail shows.
-type stretch struct {
-	partition int
-	from, to  int64
-}
-
 // tail answers GET /v1/tail/{topic}?from=beginning|end|TIME&follow=: records as NDJSON, each partition in its order. Without
 // follow the partitions come one after another and it ends where the topic ended when it was asked; with follow it goes
 // on until the client leaves.
 func (a *API) tail(c *call) error {
 	topic := stream.Topic(c.param("topic"))
-	partitions := a.Topics.Partitions(topic)
-	if partitions == 0 {
+	if a.Topics.Partitions(topic) == 0 {
 		return fault.New(fault.NotFound, "unknown_topic", "There is no topic with this name.")
 	}
 	follow, err := c.flag("follow")
@@ -34,18 +27,14 @@ func (a *API) tail(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
-	defer cancel()
-	parts := make([]stretch, partitions)
+	parts, err := a.stretches(c.ctx, topic, since)
+	if err != nil {
+		return err
+	}
 	for p := range parts {
-		first, end, err := a.Topics.Ends(ctx, topic, p)
-		if err != nil {
-			return fault.Wrap(err, fault.Unavailable, "kafka_away", "Kafka does not answer. Try again.")
-		}
 		if atEnd {
-			first = end
+			parts[p].from = parts[p].to
 		}
-		parts[p] = stretch{p, first, end}
 	}
 	return c.stream("application/x-ndjson", func(ctx context.Context, w *bufio.Writer) error {
 		show := lines(w, since)
