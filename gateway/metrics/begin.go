@@ -15,8 +15,9 @@ func (m *Metrics) begin() {
 	)
 	m.dead.begin([]string{
 		"not_json", "not_envelope", "empty_envelope", "too_many_items", "unreadable", "unknown_channel", "handler_failed",
-		"not_a_command", "unknown_command", "bad_command", "fold_failed", "too_much", "no_message",
+		"not_a_command", "unknown_command", "bad_command", "fold_failed", "too_much", "no_message", "feed_undelivered",
 	})
+	m.feed.begin([]string{"delivered", "failed", "dead", "dropped"})
 	m.inForce.begin([]string{"consent.change", "consent.link"})
 	m.claims.begin([]string{"hard", "soft"})
 	m.calls.begin(lanes)

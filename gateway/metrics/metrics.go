@@ -45,6 +45,12 @@ type Metrics struct {
 	open  gauges
 	held  prometheus.Gauge
 
+	// Feeds of lists.
+	feed        counters
+	feedPending prometheus.Gauge
+	feedOldest  prometheus.Gauge
+	feeds       feeds
+
 	// Owners of shards.
 	claims      counters
 	turns       prometheus.Histogram
@@ -88,6 +94,10 @@ func New(version string) *Metrics {
 		calls: newHistograms(r, "graph_call_seconds", "Time that a call of Meta's Graph took, however it ended.", reaction, "lane"),
 		open:  newGauges(r, "lane_open_messages", "Messages in this process's lanes that are not done.", "lane"),
 		held:  newGauge(r, "bulk_held", "1 while bulk waits because STOPs may lie unread."),
+
+		feed:        newCounter(r, "feed_total", "Posts to webhook URLs of lists, by what became of them.", "result"),
+		feedPending: newGauge(r, "feed_pending", "Deliveries to webhook URLs of lists that are not done, in the shards that this process owns."),
+		feedOldest:  newGauge(r, "feed_oldest_seconds", "Age of the oldest of these deliveries."),
 
 		claims:      newCounter(r, "claims_total", "Shards claimed: hard fences older owners, soft begins the view anew.", "kind"),
 		turns:       newHistogram(r, "turn_commands", "Commands that one decision of an owner took.", []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000}),

@@ -52,7 +52,7 @@ func (s *Store) Feeds(ctx context.Context, shard int) ([]feed.Waiting, error) {
 // madeOf gives the time that a delivery's place tells.
 func madeOf(member string) time.Time {
 	digits, _, _ := strings.Cut(member, "/")
-	ms, _ := strconv.ParseInt(digits, 10, 64) //nolint:errcheck // delivered wrote it
+	ms, _ := strconv.ParseInt(digits, 10, 64)
 	return time.UnixMilli(ms)
 }
 
@@ -211,7 +211,7 @@ func (s *Store) listed(ctx context.Context, account string, members []string) ([
 	}
 	page := make([]feed.Delivery, 0, len(members))
 	for _, member := range members {
-		id, _ := deliveryOf(member) //nolint:errcheck // it was read above
+		id, _ := deliveryOf(member)
 		if d, ok := found[id]; ok {
 			page = append(page, d)
 		}

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -110,9 +111,7 @@ func (c *Caller) Call(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, fault.New(fault.Unprocessable, "bad_url", "The URL can't be called.")
 	}
-	for name, values := range r.Header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, r.Header)
 	request.Header.Set("User-Agent", userAgent)
 	response, err := c.client.RoundTrip(request)
 	if err != nil {

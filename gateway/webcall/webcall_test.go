@@ -66,7 +66,7 @@ func TestACallBringsBodyHeadersAndAnswer(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(http.StatusTeapot)
-		fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL, r.Header.Get("webhook-id"), r.Header.Get("User-Agent"), body)
+		fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL, r.Header.Get("Webhook-Id"), r.Header.Get("User-Agent"), body)
 	})
 	a, err := home(t).Call(t.Context(), Request{URL: url + "/a?b=c#d", Header: http.Header{"Webhook-Id": {"x"}}, Body: []byte("hi")})
 	if err != nil || a.Status != http.StatusTeapot || a.Header.Get("Retry-After") != "7" || string(a.Body) != "POST /a?b=c x Optgate-Webhook/1 hi" || a.Cut {
