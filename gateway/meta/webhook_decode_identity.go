@@ -2,46 +2,72 @@ package meta
 
 import (
 	"regexp"
+	"strings"
 
 	"optgate/pipeline/chat"
 )
 
-// identityChange says whether a system message tells that a person's identifiers have changed. Older types that tell of a
-// changed device key (customer_identity_changed) are no such.
-func identityChange(kind string) bool {
-	switch kind {
-	case "user_changed_number", "customer_changed_number", "user_changed_user_id":
-		return true
+// identityChange says whether a system message tells that a person's identifiers have changed: user_changed_number,
+// user_changed_user_id, the older customer_changed_number, and what sounds like them; without a type, one that names another
+// identifier. Types that tell of a changed device key (customer_identity_changed) are no such.
+func identityChange(m object) bool {
+	system := m.object("system")
+	kind := system.text("type")
+	if kind == "" {
+		now := first(system.text("wa_id"), system.text("new_wa_id"))
+		return system.text("previous_user_id") != "" || now != "" && now != m.text("from")
 	}
-	return false
+	return strings.Contains(kind, "changed") && (strings.Contains(kind, "number") || strings.Contains(kind, "user_id"))
 }
 
 // changedPattern reads the sentence of a system message, whose end is Meta's; before it stands a name that anybody chose.
-var changedPattern = regexp.MustCompile(`\bchanged from \+?([0-9A-Za-z.]+) to \+?([0-9A-Za-z.]*[0-9A-Za-z])\.?\s*$`)
+var changedPattern = regexp.MustCompile(`\bchanged from (` + writtenID + `) to (` + writtenID + `)\.?\s*$`)
 
-// decodeIdentity understands user_changed_number and user_changed_user_id. What the members do not say is read out of the
-// sentence.
-func decodeIdentity(in *chat.Inbound, m object) error {
+// writtenID is a phone in any usual writing, or a BSUID.
+const writtenID = `\+?[0-9][0-9 ().-]*[0-9]|[0-9A-Za-z.]*[0-9A-Za-z]`
+
+// decodeIdentity understands user_changed_number and user_changed_user_id. In older shapes former identifiers stand in the
+// sentence alone; who somebody is now is read out of it where no member says it.
+func decodeIdentity(in *chat.Inbound, m object, contacts [][]byte) error {
 	system := m.object("system")
 	var now who
 	now.number(first(system.text("wa_id"), system.text("new_wa_id")))
 	now.user(system.text("user_id"))
 	now.parent(system.text("parent_user_id"))
 	before := sides(m, "from")
-	if system.text("type") == "user_changed_user_id" { // the phone is still the person's
+	if strings.Contains(system.text("type"), "user_id") { // the phone is still the person's
 		now.phones, before.phones = append(now.phones, before.phones...), nil
 	}
 	before.number(system.text("customer"))
 	before.user(system.text("previous_user_id"))
 	before.parent(system.text("previous_parent_user_id"))
-	said := changedPattern.FindStringSubmatch(system.text("body"))
-	if said != nil && len(now.users)+len(now.parents) == 0 && (now.empty() || system.text("wa_id") == "") {
-		now.number(said[2])
+	if said := changedPattern.FindStringSubmatch(system.text("body")); said != nil {
+		before.written(said[1])
+		var to who
+		to.written(said[2])
+		now.lack(&to)
 	}
-	if said != nil && system.text("previous_user_id") == "" {
-		before.number(said[1])
+	if !now.empty() {
+		now.complete(contacts)
 	}
 	return changed(in, &now, before)
+}
+
+// written takes an identifier out of a sentence.
+func (w *who) written(text string) {
+	if plain := strings.Trim(text, "+0123456789 ().-"); plain == "" {
+		text = digitsOf(text)
+	}
+	w.number(text)
+}
+
+// lack takes of another what there is none of here.
+func (w *who) lack(other *who) {
+	for _, one := range [...]struct{ mine, others *[]shown }{{&w.phones, &other.phones}, {&w.users, &other.users}, {&w.parents, &other.parents}} {
+		if len(*one.mine) == 0 {
+			*one.mine = *one.others
+		}
+	}
 }
 
 // decodeUpdate understands an element of user_id_update, a field that Meta has withdrawn.

@@ -12,8 +12,8 @@ func (f found) decodeMessage(in *chat.Inbound, m object) error {
 	in.Kind = chat.KindMessage
 	in.MessageID = m.text("id")
 	in.Type = messageType(m)
-	if in.Type == "system" && identityChange(m.object("system").text("type")) {
-		return decodeIdentity(in, m)
+	if in.Type == "system" && identityChange(m) {
+		return decodeIdentity(in, m, f.contacts)
 	}
 	w := sides(m, "from")
 	w.complete(f.contacts)

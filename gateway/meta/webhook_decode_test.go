@@ -206,6 +206,14 @@ func TestWhoBecameWhom(t *testing.T) {
 			[]chat.Identifier{"phone:447700900177"}, []chat.Identifier{"phone:447700900101"}},
 		"number, the oldest shape": {`"from":"447700900177","system":{"type":"customer_changed_number","new_wa_id":"447700900177","customer":"447700900101"}`,
 			[]chat.Identifier{"phone:447700900177"}, []chat.Identifier{"phone:447700900101"}},
+		"number, the phone in the sentence alone": {`"from":"447700900177","system":{"type":"user_changed_number","body":"User Ada changed from 447700900101 to 447700900177","wa_id":"447700900177","user_id":"GB.2","previous_user_id":"GB.1"}`,
+			[]chat.Identifier{"phone:447700900177", "bsuid:GB.2"}, []chat.Identifier{"phone:447700900101", "bsuid:GB.1"}},
+		"number, the new phone in the sentence alone": {`"from":"447700900101","system":{"type":"user_changed_number","body":"User Ada changed from +44 7700 900101 to +44 (7700) 900-177.","user_id":"GB.2","previous_user_id":"GB.1"}`,
+			[]chat.Identifier{"phone:447700900177", "bsuid:GB.2"}, []chat.Identifier{"phone:447700900101", "bsuid:GB.1"}},
+		"number, of a kind that sounds like it": {`"from":"447700900101","system":{"type":"customer_changed_phone_number","wa_id":"447700900177"}`,
+			[]chat.Identifier{"phone:447700900177"}, []chat.Identifier{"phone:447700900101"}},
+		"number, without a kind": {`"from":"447700900101","system":{"wa_id":"447700900177","body":"?"}`,
+			[]chat.Identifier{"phone:447700900177"}, []chat.Identifier{"phone:447700900101"}},
 		"BSUID": {`"system":{"type":"user_changed_user_id","user_id":"GB.2","previous_user_id":"GB.1"}`,
 			[]chat.Identifier{"bsuid:GB.2"}, []chat.Identifier{"bsuid:GB.1"}},
 		"BSUID, the phone stays": {`"from":"447700900101","system":{"type":"user_changed_user_id","user_id":"GB.2","previous_user_id":"GB.1"}`,
@@ -221,8 +229,16 @@ func TestWhoBecameWhom(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+	in := heard(t, `{"type":"system","system":{"type":"user_changed_user_id","user_id":"GB.2","previous_user_id":"GB.1"}}`,
+		`"contacts":[{"wa_id":"447700900177","user_id":"GB.2"},{"wa_id":"447700900188","user_id":"GB.8"}]`)
+	if diff := cmp.Diff([]chat.Identifier{"phone:447700900177", "bsuid:GB.2"}, in.Who); diff != "" {
+		t.Errorf("a contact of the same person (-want +got):\n%s", diff)
+	}
 	if in := heard(t, `{"from":"447700900101","type":"system","system":{"type":"customer_identity_changed"}}`); in.Kind != chat.KindMessage || in.Acts {
 		t.Errorf("a new device is no new person: %+v", in)
+	}
+	if in := heard(t, `{"from":"447700900101","type":"system","system":{"wa_id":"447700900101"}}`); in.Kind != chat.KindMessage || in.Acts {
+		t.Errorf("the same number is no new person: %+v", in)
 	}
 }
 
