@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	askAtOnce   = 50_000 // memberships asked in one pipeline, so that a large page doesn't hold up other clients for long
+	askAtOnce   = 20_000 // memberships asked in one pipeline, so that a large page doesn't hold up other clients for long
 	commandCost = 10     // of a command, in memberships
 	askTogether = 2      // pipelines of one call on their way at once: Redis answers one while the other is written or read
-	surveyFrom  = 2_000  // questions from which it pays to ask first which sets there are at all
+	surveyFrom  = 8      // people asked about in each set from which it pays to ask first which sets there are at all
 )
 
 // Ask answers the gate's questions, in their order. For each shard concerned the lease is asked before and after the
@@ -55,7 +55,7 @@ func (s *Store) ask(ctx context.Context, some []huddle, answers []gate.Answer) {
 	}
 	shards = slices.Compact(shards)
 	var known survey
-	if questions >= surveyFrom {
+	if questions >= surveyFrom*len(some) {
 		known = s.survey(ctx, shards, some)
 	}
 	var asked []memberships
