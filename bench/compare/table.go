@@ -197,7 +197,7 @@ func (r *results) latencyTable() string {
 }
 
 func (r *results) effectTable() string {
-	return r.each("| | worked off a second | in force at 1,000/s, p50 and p99 | at 5,000/s |", func(c contestant) []string {
+	return r.each("| | worked off a second | in force when idle, p50 and p99 | at 1,000/s | at 5,000/s |", func(c contestant) []string {
 		worked := median(r.of(c.name, once[0], func(s *Sample) float64 { return s.WorkedOff }))
 		if worked == 0 {
 			return nil
@@ -209,6 +209,10 @@ func (r *results) effectTable() string {
 				if e.Contestant == c.name && e.Rate == rate {
 					all = append(all, e.Millis...)
 				}
+			}
+			if len(all) == 0 { // of results made before this rate was measured
+				cells = append(cells, "")
+				continue
 			}
 			cells = append(cells, fmt.Sprintf("%.1f and %.1f ms of %d", percentile(all, 50), percentile(all, 99), len(all)))
 		}
