@@ -28,6 +28,7 @@ func (a *App) listen() error {
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},
+		CheckURL: a.checkURL, Feed: api.FeedOptions{Deliveries: a.store, Try: a.courier.Try},
 		BaseURL: a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
 		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store, Explain: a.store.Explain},
 		Kept:      api.KeptOptions{Installation: a.installation, Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},

@@ -17,6 +17,8 @@ import (
 	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/feed"
+	"optgate/pipeline/imports"
 	"optgate/pipeline/inbound"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/outbound"
@@ -38,17 +40,20 @@ const (
 
 // newOwners makes the roster of shards; nothing is owned yet.
 func (a *App) newOwners() *roster[int] {
-	rules := shard.Join(optout.Rules(), broadcast.Rules(), access.Rules(), shard.ForgetRules())
+	rules := shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), shard.ForgetRules())
 	return newRoster(a.log, func(ctx context.Context, s int, holds func(context.Context) error) error {
 		runner := a.runner(s)
 		beside := crew{log: a.log}
 		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
+		beside.work(fmt.Sprintf("feeds of shard %d", s), a.feed(s).Run)
 		beside.work(fmt.Sprintf("answers of shard %d", s), func(ctx context.Context) error {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forget(ctx, s) })
 		})
 		beside.work(fmt.Sprintf("audits of shard %d", s), func(ctx context.Context) error {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forgetAudit(ctx, s) })
 		})
+		beside.work(fmt.Sprintf("imports of shard %d", s), func(ctx context.Context) error { return a.tendImports(ctx, s) })
+		beside.work(fmt.Sprintf("deleted lists of shard %d", s), func(ctx context.Context) error { return a.emptyGone(ctx, s) })
 		defer beside.stop()
 		meter := a.metrics.Shard(s)
 		defer meter.Close()

@@ -45,6 +45,7 @@ type Options struct {
 	Now       func() time.Time        // nil: time.Now
 	Log       zerolog.Logger
 	Broadcast BroadcastOptions // what broadcasts.go needs besides
+	Feed      FeedOptions      // what deliveries.go needs besides
 	Kept      KeptOptions      // what ledger.go, replays and tail need besides
 }
 

@@ -35,6 +35,14 @@ func (a *API) table() []route {
 		{"DELETE", "/v1/people/{identifier}/optouts", lists, a.optInPerson},
 		{"GET", "/v1/why", read, a.why},
 
+		{"GET", "/v1/optout-lists/{list}/deliveries", read, a.listDeliveries},
+		{"GET", "/v1/optout-lists/{list}/deliveries/{id}", read, a.showDelivery},
+		{"POST", "/v1/optout-lists/{list}/deliveries/test", lists, a.testDelivery},
+		{"POST", "/v1/optout-lists/{list}/deliveries/replay", lists, a.replayDeliveries},
+		{"POST", "/v1/optout-lists/{list}/deliveries/{id}/replay", lists, a.replayDelivery},
+		{"GET", "/v1/optout-lists/{list}/webhook-secret", admin, a.showFeedSecret},
+		{"POST", "/v1/optout-lists/{list}/webhook-secret", admin, a.turnFeedSecret},
+
 		{"POST", "/v1/unsubscribe-links", lists, a.createLinks},
 
 		{"POST", "/v1/tokens", governor, a.createToken},

@@ -23,11 +23,11 @@ const (
 
 // Codes of what an import failed by. What it had filed until then stays filed.
 const (
-	CodeBrokenOff = "broken_off"       // whoever read the file is gone, or couldn't go on; the file can be sent again
-	CodeMixed     = "mixed_files"      // two files were sent under one Idempotency-Key at once
-	CodeRefused   = "too_many_refused" // more rows were refused than are kept
-	CodeTooLarge  = "too_large"        // the file is over the limits
-	CodeKeyReused = "key_reused"       // the Idempotency-Key belongs to another import; an answer's alone
+	CodeBrokenOff = "broken_off"             // whoever read the file is gone, or couldn't go on; the file can be sent again
+	CodeMixed     = "mixed_files"            // two files were sent under one Idempotency-Key at once
+	CodeRefused   = "too_many_refused"       // more rows were refused than are kept
+	CodeTooLarge  = "too_large"              // the file is over the limits
+	CodeKeyReused = "idempotency_key_reused" // the Idempotency-Key belongs to another import; an answer's alone
 )
 
 const (

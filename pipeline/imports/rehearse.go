@@ -28,6 +28,7 @@ const (
 type Rehearsal struct {
 	Made      int64
 	Ignored   []string
+	Line      int // of the file, to which it was read
 	Added     int
 	Known     int
 	Stayed    int
@@ -58,6 +59,7 @@ func (m Importer) Rehearse(ctx context.Context, o Order, t *Table) (Rehearsal, e
 			return r.Rehearsal, err
 		}
 		entries, refused := rows.understand(row)
+		r.Line = t.Line()
 		for _, reason := range refused {
 			r.refuse(Refusal{row.Line, reason})
 		}
