@@ -9,6 +9,7 @@ import (
 	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
@@ -77,10 +78,18 @@ func valueOf[T any](answer *shard.Answer) (value T, err error) {
 func refused(answer *shard.Answer) error {
 	kind := fault.Unprocessable
 	switch answer.Code {
-	case broadcast.CodeNotFound, access.CodeNotFound:
+	case broadcast.CodeNotFound, access.CodeNotFound, optout.CodeUnknownList, optout.CodeUnknownText:
 		kind = fault.NotFound
 	case broadcast.CodeWrongStatus, access.CodeNameTaken:
 		kind = fault.Conflict
+	case optout.CodeSystemList:
+		kind = fault.Forbidden
+	case optout.CodeStale:
+		kind = fault.Stale
+	case optout.CodeInvalid:
+		if wrong, err := valueOf[[]fault.Field](answer); err == nil && len(wrong) > 0 {
+			return wrongFields(wrong)
+		}
 	case broadcast.CodeIncomplete:
 		kind = fault.Unavailable
 	}

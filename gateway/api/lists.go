@@ -20,17 +20,32 @@ type listView struct {
 	OptinKeywords []string `json:"optin_keywords"`
 	OptinMessage  string   `json:"optin_message"`
 	WebhookURL    string   `json:"webhook_url"`
+	FeedRemovals  bool     `json:"feed_removals"`
 	Channels      []string `json:"channels"`
 	Scope         string   `json:"scope"`
+
+	Languages map[string]languageView `json:"languages"`
+}
+
+// languageView is what a list hears and says in one language.
+type languageView struct {
+	Keywords      []string `json:"keywords"`
+	Confirmation  string   `json:"confirmation"`
+	OptinKeywords []string `json:"optin_keywords"`
+	OptinMessage  string   `json:"optin_message"`
 }
 
 func viewList(l optout.List) listView {
 	some := func(words []string) []string { return append([]string{}, words...) } // [] rather than null
+	languages := map[string]languageView{}
+	for code, of := range l.Languages {
+		languages[code] = languageView{some(of.Keywords), of.Confirmation, some(of.OptinKeywords), of.OptinMessage}
+	}
 	return listView{
 		ID: l.ID, Name: l.Name, Description: l.Description, System: l.System,
 		Keywords: some(l.Keywords), Confirmation: l.Confirmation,
 		OptinKeywords: some(l.OptinKeywords), OptinMessage: l.OptinMessage,
-		WebhookURL: l.WebhookURL, Channels: some(l.Channels), Scope: l.Scope,
+		WebhookURL: l.WebhookURL, FeedRemovals: l.FeedRemovals, Channels: some(l.Channels), Scope: l.Scope, Languages: languages,
 	}
 }
 
@@ -48,7 +63,7 @@ func (a *API) listLists(c *call) error {
 	if after != "" {
 		at := slices.IndexFunc(rest, func(l optout.List) bool { return l.ID == after })
 		if at < 0 {
-			return wrongField(fault.Invalid, "after", "bad_cursor", "is no cursor that a page gave as next")
+			return badCursor()
 		}
 		rest = rest[at+1:]
 	}
@@ -69,7 +84,7 @@ func (a *API) showList(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(fasthttp.StatusOK, viewList(l))
+	return c.answerList(fasthttp.StatusOK, l)
 }
 
 // listOf gives the account of a call and the list that its path names.
@@ -83,4 +98,8 @@ func (a *API) listOf(c *call) (optout.Account, optout.List, error) {
 		return account, l, fault.New(fault.NotFound, "unknown_list", "There is no opt-out list with this id.")
 	}
 	return account, l, nil
+}
+
+func badCursor() error {
+	return wrongField(fault.Invalid, "after", "bad_cursor", "is no cursor that a page gave as next")
 }

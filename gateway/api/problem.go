@@ -51,14 +51,17 @@ type problem struct {
 
 // refuse answers with a problem. An error that nobody classified shows nothing of itself.
 func refuse(rc *fasthttp.RequestCtx, err error) (status int) {
-	p := problem{Code: "internal", Detail: "Something went wrong here. The log of the gateway says what."}
+	p, members := problem{Code: "internal", Detail: "Something went wrong here. The log of the gateway says what."}, map[string]any(nil)
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind != fault.Internal {
-		p.Code, p.Detail, p.Errors = f.Code, f.Msg, f.Fields
+		p.Code, p.Detail, p.Errors, members = f.Code, f.Msg, f.Fields, f.Members
 	}
 	kind := fault.KindOf(err)
 	p.Status = statusOf(kind)
 	p.Title = http.StatusText(p.Status)
 	body, wrong := json.Marshal(p)
+	if more, err := json.Marshal(members); len(members) > 0 && err == nil {
+		body = append(append(body[:len(body)-1], ','), more[1:]...)
+	}
 	if wrong != nil {
 		panic(wrong) // strings always encode
 	}

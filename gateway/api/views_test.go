@@ -23,15 +23,52 @@ import (
 // key is the pseudonym key of every account here.
 func key(account string) chat.Key { return chat.Key("key of " + account) }
 
-func (w *world) Account(_ context.Context, id string) (optout.Account, error) {
-	if id != "acme" && id != "globex" {
-		return optout.Account{}, fault.New(fault.NotFound, "unknown_account", "There is no account %q.", id)
+// found lays an account into its shard, as if it had been declared.
+func (w *world) found(id string, own ...optout.List) {
+	a := optout.Account{V: 1, ID: id, Key: key(id), Numbers: map[string]int{}, Lists: append(optout.SystemLists(), own...)}
+	state, err := json.Marshal(a)
+	if err != nil {
+		panic(err)
 	}
-	a := optout.Account{ID: id, Key: key(id), Lists: optout.SystemLists()}
-	if id == "acme" {
-		a.Lists = append(a.Lists, optout.List{ID: "news", Name: "News", Channels: []string{"wa"}, Scope: optout.ScopeAll})
+	w.states[shards.Account(id)][optout.AccountKey(id)] = state
+}
+
+func (w *world) Account(_ context.Context, id string) (a optout.Account, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	state := w.states[shards.Account(id)][optout.AccountKey(id)]
+	if state == nil {
+		return a, fault.New(fault.NotFound, "unknown_account", "There is no account %q.", id)
+	}
+	if err := json.Unmarshal(state, &a); err != nil {
+		return a, err
 	}
 	return a, w.failed
+}
+
+// CountMembers counts the people of a list, and those on no other.
+func (w *world) CountMembers(_ context.Context, account optout.Account, list string) (entries, alone int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, states := range w.states {
+		for k, raw := range states {
+			var p optout.Person
+			if !strings.HasPrefix(k, "person/"+account.ID+"/") || json.Unmarshal(raw, &p) != nil {
+				continue
+			}
+			on, elsewhere := false, false
+			for _, e := range p.Entries {
+				on, elsewhere = on || e.Barred() && e.List == list, elsewhere || e.Barred() && e.List != list
+			}
+			if on {
+				entries++
+			}
+			if on && !elsewhere {
+				alone++
+			}
+		}
+	}
+	return entries, alone, w.failed
 }
 
 func (w *world) States(_ context.Context, at int, keys ...string) ([][]byte, error) {

@@ -96,7 +96,9 @@ func emptyWorld() *world {
 	for range shards {
 		w.states = append(w.states, map[string][]byte{})
 	}
-	for _, topic := range []stream.Topic{stream.Inbound, stream.Commands, stream.Consent, stream.Dead} {
+	w.found("acme", optout.List{ID: "news", Name: "News", Channels: []string{"wa"}, Scope: optout.ScopeAll})
+	w.found("globex")
+	for _, topic := range []stream.Topic{stream.Inbound, stream.Commands, stream.State, stream.Consent, stream.Dead} {
 		w.logs[topic] = make([][]stream.Record, shards)
 	}
 	return w
@@ -116,7 +118,7 @@ func (w *world) options() api.Options {
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
 			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
 		}),
-		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w},
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(),
 		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
 		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
 		Now:     func() time.Time { return now },
@@ -130,6 +132,7 @@ func (w *world) Publish(_ context.Context, records ...*stream.Record) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range records {
+		r.Partition = max(r.Partition, 0)
 		log := &w.logs[r.Topic][r.Partition]
 		r.Offset, r.Time = int64(len(*log)), now
 		*log = append(*log, *r)
@@ -167,8 +170,7 @@ func (w *world) fold(r stream.Record) error {
 	}
 	states, rows, _ := turn.Said()
 	for _, row := range rows {
-		row.Offset = int64(len(w.logs[stream.Consent][r.Partition]))
-		w.logs[stream.Consent][r.Partition] = append(w.logs[stream.Consent][r.Partition], *row)
+		w.enter(row)
 	}
 	maps.Copy(w.states[r.Partition], states)
 	return nil

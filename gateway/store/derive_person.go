@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -46,7 +47,46 @@ func (s *Store) derivePerson(ops []op, c shard.Change) []op {
 		}
 		ops = append(ops, op{sRem, set, who, ""}, op{zRem, membersName(account, e.List), page, ""})
 	}
+	if gone || !drops(c.Old, c.New) {
+		return ops
+	}
+	var before standing
+	before.read(c.Old)
+	for _, e := range before.Entries {
+		if !now.has(e.List, e.Channel) {
+			set := setName(account, e.List, e.Channel, s.shards.Subset(pseudonym))
+			ops = append(ops, op{sRem, set, who, ""}, op{zRem, membersName(account, e.List), member(before.ID, e.Channel, who), ""})
+		}
+	}
 	return ops
+}
+
+// drops says whether a state of a person lacks an entry that the one before had, as happens where a list was deleted. It
+// looks for the beginning of each entry alone, so that other changes needn't read two states.
+func drops(before, now []byte) bool {
+	for {
+		_, entry, found := bytes.Cut(before, []byte(`{"list":`))
+		if !found {
+			return false
+		}
+		before = entry
+		end := bytes.IndexByte(entry, ',')
+		if end >= 0 {
+			end += 1 + bytes.IndexAny(entry[end+1:], ",}")
+		}
+		if end < 0 || !bytes.Contains(now, entry[:end]) {
+			return true
+		}
+	}
+}
+
+func (s *standing) has(list, channel string) bool {
+	for _, e := range s.Entries {
+		if e.List == list && e.Channel == channel {
+			return true
+		}
+	}
+	return false
 }
 
 // read reads a state, if there is one.

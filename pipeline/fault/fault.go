@@ -36,11 +36,12 @@ type Field struct {
 
 // Error is a classified error.
 type Error struct {
-	Kind   Kind
-	Code   string  // stable, for programs, as "opted_out"
-	Msg    string  // one sentence for people that says what to do; never personal data or a secret
-	Fields []Field // the fields at fault, if any
-	Err    error   // the cause, for the log
+	Kind    Kind
+	Code    string         // stable, for programs, as "opted_out"
+	Msg     string         // one sentence for people that says what to do; never personal data or a secret
+	Fields  []Field        // the fields at fault, if any
+	Members map[string]any // more for programs, as members of the answer; nil for none
+	Err     error          // the cause, for the log
 }
 
 // Error gives the sentence and the cause.
