@@ -60,9 +60,14 @@ func (i *Ingress) keep(ctx context.Context, from *app, v *visit) result {
 	}
 	done, reason := kept, ""
 	var err error
-	if v.items, err = meta.AppendItems(v.items[:0], v.body); err == nil {
+	v.items, err = meta.AppendItems(v.items[:0], v.body)
+	switch {
+	case err == nil:
 		v.write(from.ID, i.now())
-	} else {
+	case saysSomething(v.body): // inbound looks for a stop word in it, and puts it to dead with an alarm
+		v.items = append(v.items[:0], meta.Item{Value: v.body})
+		v.write(from.ID, i.now())
+	default:
 		done, reason = dead, reasonOf(err)
 		v.letter(from.ID, i.now(), reason)
 	}
@@ -75,6 +80,12 @@ func (i *Ingress) keep(ctx context.Context, from *app, v *visit) result {
 		i.failures.Warn().Str("reason", reason).Int("bytes", len(v.body)).Msg("webhook is no envelope, kept in dead")
 	}
 	return done
+}
+
+// saysSomething says whether a body that can't be cut, as one that broke off, shows somebody who wrote something.
+func saysSomething(body []byte) bool {
+	_, ok := meta.Salvage(body)
+	return ok
 }
 
 // publish waits for Kafka; a large webhook waits for its turn before.

@@ -45,6 +45,8 @@ type scrap struct {
 	from, contact                      who
 	texts                              []string
 	barred                             bool
+
+	around map[string]int // the names that the value at hand is within, and how often: a search would take too long in the depths
 }
 
 // person gives the sender: whom the message names, or else its contact.
@@ -65,13 +67,18 @@ func (s *scrap) person() *who {
 func (s *scrap) read(text []byte) {
 	var path []string
 	name := ""
+	s.around = map[string]int{}
 	for i := 0; i < len(text); {
 		switch c := text[i]; c {
 		case '{', '[':
+			s.around[name]++
 			path, name = append(path, name), ""
 			i++
 		case '}', ']':
-			path, name = path[:max(0, len(path)-1)], ""
+			if name = ""; len(path) > 0 {
+				s.leave(path[len(path)-1])
+				path = path[:len(path)-1]
+			}
 			i++
 		case ',', ':', ' ', '\t', '\r', '\n':
 			i++
@@ -88,6 +95,13 @@ func (s *scrap) read(text []byte) {
 			s.take(path, name, string(text[i:end]), false)
 			i = end
 		}
+	}
+}
+
+// leave forgets one use of a name.
+func (s *scrap) leave(name string) {
+	if s.around[name]--; s.around[name] == 0 {
+		delete(s.around, name)
 	}
 }
 
@@ -109,7 +123,7 @@ func (s *scrap) take(path []string, name, word string, quoted bool) {
 		name = last
 	}
 	within := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return n == name || slices.Contains(path, n) })
+		return slices.ContainsFunc(names, func(n string) bool { return n == name || s.around[n] > 0 })
 	}
 	switch {
 	case within("history", "history_context", "message_echoes", "statuses", "user_preferences", "reaction", "system", "group_id"),
@@ -130,7 +144,7 @@ func (s *scrap) take(path []string, name, word string, quoted bool) {
 	case name == "timestamp":
 		s.timestamp = word
 	case name == "id" && (last == "entry" || last == "sender" || last == "recipient"):
-		s.side(path, last, word)
+		s.side(last, word)
 	case within("contacts"):
 		s.contact.take(name, word, "wa_id", "user_id", "parent_user_id")
 	case within("from", "from_user_id", "from_parent_user_id"):
@@ -142,7 +156,7 @@ func (s *scrap) take(path []string, name, word string, quoted bool) {
 }
 
 // side takes an id of Messenger's or Instagram's.
-func (s *scrap) side(path []string, side, id string) {
+func (s *scrap) side(side, id string) {
 	switch side {
 	case "entry":
 		s.entry = id
@@ -153,7 +167,7 @@ func (s *scrap) side(path []string, side, id string) {
 		s.recipient = id
 	}
 	for _, list := range []string{"messaging", "standby"} {
-		if slices.Contains(path, list) && s.platform != chat.WhatsApp {
+		if s.around[list] > 0 && s.platform != chat.WhatsApp {
 			s.field = list
 		}
 	}

@@ -84,6 +84,15 @@ func TestSalvageActsOnNothingElse(t *testing.T) {
 	}
 }
 
+// TestSalvageIsQuickInTheDepths: a search through all names around each value would take hours here.
+func TestSalvageIsQuickInTheDepths(t *testing.T) {
+	deep := strings.Repeat(`{"a":1,"b":[2,`, 200_000)
+	record := whatsapp("messages", "messages", `{"from":"447700900101","text":"STOP","x":`+deep)
+	if in, ok := meta.Salvage(record); !ok || in.Texts[0] != "STOP" {
+		t.Errorf("%v %+v", ok, in)
+	}
+}
+
 // TestAControlCharacterSpoilsItsOwnMessageOnly: Meta has sent a raw NUL. Its message is kept and salvaged, its neighbours are
 // understood.
 func TestAControlCharacterSpoilsItsOwnMessageOnly(t *testing.T) {
