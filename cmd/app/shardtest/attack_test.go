@@ -112,6 +112,10 @@ func TestAttackNoticesAMissingPositionCheck(t *testing.T) {
 	each(t, true, func(t *testing.T, target Target) { noticed(t, target, NoPositions) })
 }
 
+func TestAttackNoticesForkedChains(t *testing.T) {
+	each(t, true, func(t *testing.T, target Target) { noticed(t, target, ForkedChains) })
+}
+
 // noticed attacks what lacks a protection until that shows. Chance decides when; that it doesn't at all shows an attack
 // that proves nothing.
 func noticed(t *testing.T, target Target, without Mutation) {

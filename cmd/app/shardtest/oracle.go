@@ -24,6 +24,7 @@ type Findings struct {
 	Ledger        int // rows that the fold of the commands doesn't give, or that are missing
 	Doubled       int // rows written twice
 	Broken        int // rows that don't follow the one before
+	Chains        int // rows whose chain isn't that of all rows before them, and cursors that know another
 	Confirmations int // missing, stray, or in two places under one id
 	Travels       int // missing
 	Allowed       int // "go" while an opt-out was in force
@@ -52,6 +53,7 @@ func (w *world) compare(ctx context.Context, t *testing.T) Findings {
 		w.replay(ctx, t, s, log)
 		w.look(ctx, t, s, links, view)
 		w.refold(ctx, t, s, &f, rows, due)
+		f.Chains += w.prove(ctx, t, s)
 		for _, r := range w.all(ctx, t, stream.Commands, s) {
 			got.note(r)
 		}

@@ -52,8 +52,12 @@ func (r *roles) spawn(s int) int {
 		log = unfenced{b}
 	}
 	var view shard.View = r.w.stores[process].View(s)
-	if r.w.Mutate == NoPositions {
+	switch r.w.Mutate {
+	case NoPositions:
 		view = unchecked{view}
+	case ForkedChains:
+		view = forkingView{view}
+	case None, NoFence:
 	}
 	o := &shard.Owner{
 		Shards: shards, Shard: s, Installation: r.w.prefix, Rules: optout.Rules(), Reader: b, Logger: r.w.Log,

@@ -25,9 +25,10 @@ type Mutation int
 
 // The mutations.
 const (
-	None        Mutation = iota
-	NoFence              // owners append as anybody may
-	NoPositions          // writes to the view compare nothing
+	None         Mutation = iota
+	NoFence               // owners append as anybody may
+	NoPositions           // writes to the view compare nothing
+	ForkedChains          // owners don't go on with the ledger's chain
 )
 
 // Target is what is attacked.
