@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -76,32 +76,10 @@ limits: {api_per_minute: 1000000}
 
 // serve waits until the gateway is ready, and learns from its log where everything listens.
 func (s *site) serve(ctx context.Context, cmd *exec.Cmd) (*standing, error) {
-	up := &standing{kafka: s.kafka}
-	p, err := host.Launch(ctx, "optgate", cmd, func(line string) (string, bool) {
-		var said struct {
-			Message string `json:"message"`
-			Public  string `json:"public"`
-			Private string `json:"private"`
-			Kafka   string `json:"kafka"`
-		}
-		if json.Unmarshal([]byte(line), &said) != nil {
-			return "", false
-		}
-		switch said.Message {
-		case "embedded servers":
-			if up.kafka == "" {
-				up.kafka = said.Kafka
-			}
-		case "ready":
-			up.private = "http://" + said.Private
-			return said.Public, true
-		}
-		return "", false
-	})
+	g, err := host.Serve(ctx, cmd)
 	if err != nil {
 		return nil, err
 	}
-	s.processes = append(s.processes, p)
-	up.server, up.host = p, p.Address
-	return up, nil
+	s.processes = append(s.processes, g.Process)
+	return &standing{server: g.Process, host: g.Address, private: g.Private, kafka: cmp.Or(s.kafka, g.Kafka)}, nil
 }
