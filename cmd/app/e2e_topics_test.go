@@ -31,6 +31,7 @@ func (w *world) tail(topic string) (records []kept) {
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			w.t.Fatalf("tail %s: %v in %q", topic, err, line)
 		}
+		w.documentedRecord(topic, r)
 		records = append(records, r)
 	}
 	return records
