@@ -14,7 +14,9 @@ import (
 	"optgate/gateway/meta"
 	"optgate/gateway/metrics"
 	"optgate/gateway/store"
+	"optgate/gateway/webcall"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/feed"
 )
 
 // Options are what a program is made of.
@@ -39,6 +41,8 @@ type App struct {
 	bus       *bus.Bus
 	store     *store.Store
 	graph     *meta.Graph
+	webcall   *webcall.Caller
+	courier   *feed.Courier
 	owners    *roster[int]
 	watch     watch
 
@@ -68,6 +72,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.openServers(); err != nil { // Kafka and Redis, or their embedded kinds
 		return err
 	}
+	a.openWebcall()                    // customers' own addresses
 	if err := a.listen(); err != nil { // from now on /readyz tells why we are not ready
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/stream"
@@ -52,7 +51,6 @@ const (
 // Runner posts the deliveries of one shard, in the process that owns it. Two at once do no harm: a receiver may get a post
 // twice, under the same id, as it may after a crash.
 type Runner struct {
-	Shards    chat.Shards
 	Shard     int
 	States    states
 	Accounts  accounts

@@ -43,6 +43,12 @@ type NewSecret struct {
 	List string `json:"list"`
 }
 
+// SecretTurned is the value of its answer.
+type SecretTurned struct {
+	Turn int   `json:"turn"` // List.Secret
+	At   int64 `json:"at"`   // List.SecretAt
+}
+
 // Record gives the command for the account's shard.
 func (s NewSecret) Record(n chat.Shards, id, account string, made int64) (*stream.Record, error) {
 	body, err := json.Marshal(s)
@@ -81,7 +87,7 @@ func applySecret(t *shard.Turn, c shard.Command) error {
 		if err := t.Put(AccountKey(c.Account), a); err != nil {
 			return err
 		}
-		return t.Answer(c, shard.Answer{OK: true})
+		return t.Answer(c, shard.Answer{OK: true, Value: SecretTurned{a.Lists[i].Secret, c.Made}})
 	}
 	return t.Answer(c, shard.Answer{Code: CodeUnknownList, Msg: "There is no opt-out list with this id."})
 }
