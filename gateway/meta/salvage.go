@@ -27,7 +27,7 @@ func Salvage(value []byte) (in chat.Inbound, ok bool) {
 			return chat.Inbound{}, false
 		}
 		in.Who, in.Given = w.list()
-	} else if in.NumberID = first(s.entry, s.recipient); in.NumberID != "" && s.sender != "" {
+	} else if in.NumberID = first(s.entry, s.recipient); in.NumberID != "" && s.sender != "" && s.sender != in.NumberID {
 		f := found{place: &place{platform: s.platform}}
 		in.Who, in.Given = []chat.Identifier{f.scoped(in.NumberID, s.sender)}, s.sender
 	}
@@ -150,7 +150,7 @@ func (s *scrap) take(path []string, name, word string, quoted bool) {
 	case within("from", "from_user_id", "from_parent_user_id"):
 		s.from.take(name, word, "from", "from_user_id", "from_parent_user_id")
 	case quoted && within("body", "text", "caption", "title", "payload", "button_reply", "list_reply"),
-		quoted && name == "messages":
+		quoted && slices.Contains([]string{"messages", "message", "button", "interactive", "postback", "quick_reply", "message_edit"}, name):
 		s.texts = append(s.texts, word)
 	}
 }

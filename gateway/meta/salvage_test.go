@@ -76,6 +76,7 @@ func TestSalvageActsOnNothingElse(t *testing.T) {
 		"text of nobody":     whatsapp("messages", "messages", `{"text":["STOP"]}`),
 		"another platform":   []byte(`{"object":"user","entry":[{"messages":[{` + from + `"text":["STOP"]}]}]}`),
 		"Messenger, echo":    []byte(`{"object":"page","entry":[{"id":"1","messaging":[{"sender":{"id":"1"},"message":{"is_echo":true,"text":["STOP"]}}]}]}`),
+		"Messenger, torn":    []byte(`{"object":"page","entry":[{"id":"1","messaging":[{"sender":{"id":"1"},"recipient":{"id":"7"},"message":{"text":"STOP","is_`),
 		"Messenger, others":  []byte(`{"object":"page","entry":[{"id":"1","messaging":[{"sender":{"id":"7"}},{"sender":{"id":"8"},"message":{"text":["STOP"]}}]}]}`),
 	} {
 		if in, ok := meta.Salvage(record); ok {

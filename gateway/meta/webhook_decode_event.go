@@ -32,6 +32,9 @@ func (f found) decodeEvent(in *chat.Inbound, event object) error {
 		in.Who, in.Given = []chat.Identifier{f.scoped(in.NumberID, id)}, id
 	}
 	switch edit, postback := event.object("message_edit"), event.object("postback"); {
+	case garbled(message.get("text")), garbled(edit.get("text")), garbled(postback.get("title")), garbled(postback.get("payload")),
+		garbled(message.object("quick_reply").get("payload")):
+		return unreadable("message holds its text in a form that is not known")
 	case message != nil:
 		decodeChat(in, message)
 	case edit != nil:
@@ -41,7 +44,7 @@ func (f found) decodeEvent(in *chat.Inbound, event object) error {
 	case event.object("reaction") != nil:
 		in.Kind, in.Type = chat.KindMessage, "reaction"
 		in.MessageID = event.object("reaction").text("mid")
-	case !isNull(event.get("message")) || !isNull(event.get("postback")):
+	case !isNull(event.get("message")) || !isNull(event.get("postback")) || !isNull(event.get("message_edit")):
 		return unreadable("message is no object")
 	default:
 		decodeSign(in, event)

@@ -27,7 +27,7 @@ func (f found) decodeMessage(in *chat.Inbound, m object) error {
 	}
 	var ok bool
 	if in.Texts, ok = textsOf(messageType(content), content); !ok {
-		return unreadable("message of type text holds no text")
+		return unreadable("message holds no text, or in a form that is not known")
 	}
 	in.Acts = typed(in.Type) && !forwarded(m) && !forwarded(content) && m.text("group_id") == "" &&
 		m.object("history_context") == nil && !silent(in.Field) && !f.ownNumber(m.text("from"))
@@ -47,7 +47,8 @@ func messageType(m object) string {
 	return ""
 }
 
-// textsOf gives all that a person typed or pressed in a message's content. It is not ok for a text message without text.
+// textsOf gives all that a person typed or pressed in a message's content. It is not ok for a text message without text, and
+// where a text's place holds something else, in which there may be one.
 func textsOf(kind string, m object) (texts []string, ok bool) {
 	body := m.object(kind)
 	switch kind {
@@ -59,18 +60,34 @@ func textsOf(kind string, m object) (texts []string, ok bool) {
 		if len(raw) == 0 || raw[0] != '"' {
 			return nil, false
 		}
-		texts = []string{unquote(raw)}
+		return distinct([]string{unquote(raw)}), true
 	case "button":
-		texts = []string{body.text("text"), body.text("payload")}
+		texts, ok = pressed(m.get(kind), "text", "payload")
 	case "interactive":
+		ok = body != nil || isNull(m.get(kind))
 		for _, reply := range []string{"button_reply", "list_reply"} {
-			texts = append(texts, body.object(reply).text("title"), body.object(reply).text("id"))
+			said, known := pressed(body.get(reply), "title", "id")
+			texts, ok = append(texts, said...), ok && known
 		}
 	default:
 		texts = []string{body.text("caption"), body.text("body"), m.object("text").text("body")} // also of types Meta adds later
+		ok = !garbled(body.get("caption"))
 	}
-	return distinct(texts), true
+	return distinct(texts), ok
 }
+
+// pressed gives members of an object that are texts; it is not ok where the object or one of them is something else.
+func pressed(raw []byte, names ...string) (texts []string, ok bool) {
+	o := members(raw)
+	ok = o != nil || isNull(raw)
+	for _, name := range names {
+		texts, ok = append(texts, o.text(name)), ok && !garbled(o.get(name))
+	}
+	return texts, ok
+}
+
+// garbled says whether an object or an array stands where a text belongs.
+func garbled(value []byte) bool { return len(value) > 0 && (value[0] == '{' || value[0] == '[') }
 
 // distinct leaves out empty and repeated texts.
 func distinct(texts []string) []string {
