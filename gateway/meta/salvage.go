@@ -71,6 +71,9 @@ func (s *scrap) read(text []byte) {
 	for i := 0; i < len(text); {
 		switch c := text[i]; c {
 		case '{', '[':
+			if name == "" && len(path) > 0 { // an element is called as its array
+				name = path[len(path)-1]
+			}
 			s.around[name]++
 			path, name = append(path, name), ""
 			i++
