@@ -81,7 +81,7 @@ accounts:
   - id: bench
     tokens: [{name: bench, token: %q, scopes: [admin]}]
     channels: [{id: wa, kind: whatsapp, phone_number_id: "1", waba_id: "1", default_country: GB}]
-limits: {api_per_minute: 10000000}
+limits: {api_per_minute: 1000000}
 `
 
 // phone writes the nth person on the list.
