@@ -20,6 +20,7 @@ import (
 	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/imports"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
@@ -28,7 +29,7 @@ import (
 const shards = chat.Shards(2)
 
 // rules are what the worlds of these tests decide by.
-var rules = shard.Join(optout.Rules(), broadcast.Rules(), access.Rules())
+var rules = shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules())
 
 // now is the moment of every test.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -118,7 +119,7 @@ func (w *world) options() api.Options {
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
 			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
 		}),
-		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(),
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Imports: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(),
 		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
 		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
 		Now:     func() time.Time { return now },
@@ -168,12 +169,36 @@ func (w *world) fold(r stream.Record) error {
 	if err := rule.Apply(turn, c); err != nil {
 		return err
 	}
-	states, rows, _ := turn.Said()
+	states, rows, effects := turn.Said()
 	for _, row := range rows {
 		w.enter(row)
 	}
 	maps.Copy(w.states[r.Partition], states)
+	for _, e := range effects {
+		if err := w.effect(*e); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// effect decides what a decision makes others decide, at once; what goes to other topics, or to rooms that these tests lack,
+// is left out.
+func (w *world) effect(r stream.Record) error {
+	var c shard.Command
+	if r.Topic != stream.Commands {
+		return nil
+	}
+	if err := json.Unmarshal(r.Value, &c); err != nil {
+		return err
+	}
+	if _, known := rules[c.Kind]; !known {
+		return nil
+	}
+	log := &w.logs[r.Topic][r.Partition]
+	r.Offset, r.Time = int64(len(*log)), now
+	*log = append(*log, r)
+	return w.fold(r)
 }
 
 func (w *world) Partitions(topic stream.Topic) int { return len(w.logs[topic]) }
