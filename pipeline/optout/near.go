@@ -52,12 +52,12 @@ func newNearWords(meanings map[string][]meaning) (n nearWords) {
 	return n
 }
 
-// Near gives the first of a message's forms (folded, as of Candidates) that is nearly a stop word, and the ids of the
+// Near gives the shortest of a message's forms (folded, as of Candidates) that is nearly a stop word, and the ids of the
 // lists that listen on the channel and have such a word; none for nearly every message. It is asked only of messages that
 // nobody hears. A text with a digit, an address or a link in it is passed over: it may say more about the person.
 func (l *Lexicon) Near(channel string, forms []string) (text string, lists []string) {
 	for _, form := range forms {
-		if len(form) > nearText*utf8.UTFMax || utf8.RuneCountInString(form) > nearText {
+		if text != "" && len(form) >= len(text) || len(form) > nearText*utf8.UTFMax || utf8.RuneCountInString(form) > nearText {
 			continue
 		}
 		var near []meaning
@@ -66,16 +66,21 @@ func (l *Lexicon) Near(channel string, forms []string) (text string, lists []str
 		if len(near) == 0 || telling(form) {
 			continue
 		}
-		for i, list := range l.Account.Lists {
-			if len(lists) < nearLists && list.Listens(channel) && slices.ContainsFunc(near, func(m meaning) bool { return m.list == i }) {
-				lists = append(lists, list.ID)
-			}
-		}
-		if len(lists) > 0 {
-			return form, lists
+		if listen := l.listening(channel, near); len(listen) > 0 {
+			text, lists = form, listen
 		}
 	}
-	return "", nil
+	return text, lists
+}
+
+// listening gives the ids of the lists that one of the meanings is for and that listen on a channel.
+func (l *Lexicon) listening(channel string, near []meaning) (lists []string) {
+	for i, list := range l.Account.Lists {
+		if len(lists) < nearLists && list.Listens(channel) && slices.ContainsFunc(near, func(m meaning) bool { return m.list == i }) {
+			lists = append(lists, list.ID)
+		}
+	}
+	return lists
 }
 
 // holds adds what the stop words mean that stand in a sentence.
@@ -92,7 +97,7 @@ func (l *Lexicon) holds(near []meaning, form string) []meaning {
 			} else {
 				end += space
 			}
-			for _, m := range l.meanings[strings.TrimFunc(form[start:end], outside)] {
+			for _, m := range l.meanings[bare(form[start:end])] {
 				if !m.optin {
 					near = append(near, m)
 				}
@@ -109,6 +114,15 @@ func (l *Lexicon) holds(near []meaning, form string) []meaning {
 		start += space + 1
 	}
 	return near
+}
+
+// bare gives words without what is around them, at once where that are letters of ASCII.
+func bare(words string) string {
+	isLetter := func(c byte) bool { return 'a' <= c && c <= 'z' }
+	if n := len(words); n > 0 && isLetter(words[0]) && isLetter(words[n-1]) {
+		return words
+	}
+	return strings.TrimFunc(words, outside)
 }
 
 // misspelt adds what the stop words mean that the whole text nearly is.
