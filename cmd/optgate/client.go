@@ -60,6 +60,11 @@ func (c client) call(ctx context.Context, method, path string, query url.Values,
 	if err != nil {
 		return nil, err
 	}
+	return c.do(request)
+}
+
+// do sends a request and gives the body of its answer, which the caller closes.
+func (c client) do(request *http.Request) (io.ReadCloser, error) {
 	answer, err := c.http.Do(request)
 	if wrong := (*url.Error)(nil); errors.As(err, &wrong) {
 		return nil, fmt.Errorf("no answer from %s, which --api or OPTGATE_API names: %w", c.base, wrong.Err)

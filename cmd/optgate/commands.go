@@ -26,8 +26,10 @@ type commands struct {
 	Broadcast broadcastCommand `cmd:"" help:"Show what became of a broadcast."`
 	Tokens    tokensCommand    `cmd:"" help:"Show, make or revoke tokens of the account's API."`
 	Audit     auditCommand     `cmd:"" help:"Show what was changed by API, and by whom."`
+	Ledger    ledgerCommand    `cmd:"" help:"Prove or export the ledger of all changes."`
+	Replay    replayCommand    `cmd:"" help:"Say what words would have matched among the messages still kept."`
 	Tail      tailCommand      `cmd:"" help:"Read a topic."`
-	Dead      deadCommand      `cmd:"" help:"Look at what could not be handled."`
+	Dead      deadCommand      `cmd:"" help:"Look at what could not be handled, and put it back."`
 	Usage     helpCommand      `cmd:"" name:"help" help:"Show this help, or a command's."`
 }
 

@@ -10,6 +10,8 @@ import (
 type deadCommand struct {
 	List deadListCommand `cmd:"" help:"List what could not be handled, and why."`
 	Show deadShowCommand `cmd:"" help:"Print one with its bytes as they came."`
+
+	Replay deadReplayCommand `cmd:"" help:"Put letters back where they came from, as once their channel is declared."`
 }
 
 type deadListCommand struct {

@@ -151,7 +151,7 @@ func (v *Verifier) name(row Row) entryName {
 	of := entryOf{row.Account, row.List, row.Channel}
 	n, known := v.names[of]
 	if !known {
-		n = int32(len(v.names)) //nolint:gosec // lists on channels are far fewer
+		n = int32(len(v.names))
 		v.names[of] = n
 	}
 	return entryName{row.Pseudonym, n}

@@ -202,7 +202,11 @@ func TestPointersThatLeadElsewhereShow(t *testing.T) {
 				t.Fatal(err)
 			}
 			row.Prev = prev
-			log[41].Value, _ = json.Marshal(row)
+			value, err := json.Marshal(row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			log[41].Value = value
 			log = chained(log)
 			got := verify(t, log, cursorOf(log), nil, most)
 			if name == "an older one of its own" && most == 2 {

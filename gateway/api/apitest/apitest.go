@@ -63,6 +63,7 @@ func (d *Document) Check(e Exchange) error {
 	if err != nil {
 		return nil //nolint:nilerr // no client of net/http can ask for it
 	}
+	target.Path = target.EscapedPath() // a slash within a segment divides nothing
 	method := e.Method
 	if method == http.MethodHead {
 		method, e.Partial = http.MethodGet, true
@@ -74,7 +75,7 @@ func (d *Document) Check(e Exchange) error {
 	}
 	input := &openapi3filter.RequestValidationInput{
 		Request: request, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: e.Asked == nil},
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: e.Asked == nil || e.Kind == ndjson},
 	}
 	if e.Status/100 == 2 {
 		if request.Header.Set("Content-Type", "application/json"); e.Kind != "" {
@@ -82,6 +83,11 @@ func (d *Document) Check(e Exchange) error {
 		}
 		if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
 			return fmt.Errorf("it was done and the document doesn't allow it: %w", err)
+		}
+		if e.Kind == ndjson {
+			if err := d.lines(route.Operation.RequestBody.Value.Content.Get(ndjson), e.Asked); err != nil {
+				return fmt.Errorf("it was done and the document doesn't allow it: %w", err)
+			}
 		}
 	}
 	return d.answer(e, input)
@@ -120,7 +126,7 @@ func (d *Document) answer(e Exchange, request *openapi3filter.RequestValidationI
 	switch {
 	case content == nil:
 		return fmt.Errorf("content type %q is not documented", kind)
-	case kind == "application/x-ndjson":
+	case kind == ndjson:
 		return d.lines(content, e.Answer)
 	case kind == "text/csv":
 		return columns(content, e.Answer)
@@ -128,9 +134,15 @@ func (d *Document) answer(e Exchange, request *openapi3filter.RequestValidationI
 	return nil
 }
 
+// ndjson is the content type of one JSON object a line.
+const ndjson = "application/x-ndjson"
+
 // lines checks each line of NDJSON, whose schema is that of one line.
 func (d *Document) lines(content *openapi3.MediaType, answer []byte) error {
 	for line := range bytes.Lines(answer) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
 		if err := d.matches(content.Schema.Value, line); err != nil {
 			return err
 		}
