@@ -16,6 +16,13 @@ func FuzzCall(f *testing.F) {
 	f.Add("POST", "/v1/optout-lists/default/entries", `{"to":"+447700900001","email":"a@b.c","channel":"*"}`)
 	f.Add("DELETE", "/v1/optout-lists/default/entries/1.wa", "")
 	f.Add("GET", "/v1/why?channel=wa&to=GB.9021&lists=default,news&category=utility", "")
+	f.Add("POST", "/v1/optout-lists/default/entries/delete", `{"ids":["1.wa","1.wa","x"]}`)
+	f.Add("GET", "/v1/optout-lists/default/entries?format=csv&channel=*", "")
+	f.Add("GET", "/v1/people/psid:1%2F2?country=GB", "")
+	f.Add("GET", "/v1/people/%2B44%207700%20900001?channel=wa", "")
+	f.Add("POST", "/v1/people/ada@example.com/optouts", `{"lists":["default","news"],"channel":"*"}`)
+	f.Add("DELETE", "/v1/people/GB.9021/optouts?lists=default&channel=wa&aliases=true", "")
+	f.Add("GET", "/v1/why?email=a@b.c", "")
 	f.Add("GET", "/v1/dead?after=0.1", "")
 	f.Add("GET", "/v1/broadcasts/b1/report?format=csv", "")
 	f.Fuzz(func(t *testing.T, method, uri, body string) {

@@ -20,12 +20,15 @@ import (
 
 // Views.
 
+// numbers are those of the accounts' channels, by account; old was closed.
+var numbers = map[string]map[string]int{"acme": {"wa": 101, "old": 102}, "globex": {"wb": 101}}
+
 // key is the pseudonym key of every account here.
 func key(account string) chat.Key { return chat.Key("key of " + account) }
 
 // found lays an account into its shard, as if it had been declared.
 func (w *world) found(id string, own ...optout.List) {
-	a := optout.Account{V: 1, ID: id, Key: key(id), Numbers: map[string]int{"wa": 101, "wb": 102, "old": 103}, Lists: append(optout.SystemLists(), own...)}
+	a := optout.Account{V: 1, ID: id, Key: key(id), Numbers: numbers[id], Lists: append(optout.SystemLists(), own...)}
 	state, err := json.Marshal(a)
 	if err != nil {
 		panic(err)

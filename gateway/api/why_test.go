@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"optgate/pipeline/fault"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
 )
 
@@ -81,4 +82,42 @@ func TestWhyIsNotCertainWhereTheGateIsNot(t *testing.T) {
 	w := newWorld(t, nil)
 	w.failed = fault.Wrap(errors.New("no lease"), fault.NotCertain, "not_certain", "Nobody can know just now.")
 	w.why(t, "acme-read", "channel", "wa", "to", "+447700900001").is(503, "not_certain")
+}
+
+func TestWhyNamesTheLinkAndTheSentenceOfReports(t *testing.T) {
+	w := newWorld(t, nil)
+	w.tie(t, "phone:447700900001", "bsuid:GB.9021")
+	w.stop(t, "acme", now.Add(time.Hour), "bsuid:GB.9021")
+	var e optout.Explanation
+	w.why(t, "acme-read", "channel", "wa", "to", "+447700900001").is(200, "").into(&e)
+	if e.Link == nil || e.Link.To == nil || *e.Link.To != "GB.9021" || e.Link.By != "webhook" || !e.Link.Since.Equal(now) || e.Name != "Default" {
+		t.Errorf("%+v", e)
+	}
+	want := `On the list Default for channel wa since 2026-11-22 13:00:00 UTC, by the word "stop", under another number or id of the person, ` +
+		"linked since 2026-11-22 12:00:00 UTC by webhook."
+	if e.Reason != want {
+		t.Errorf("%s", e.Reason)
+	}
+	e = optout.Explanation{}
+	if w.why(t, "acme-read", "channel", "wa", "to", "GB.9021").is(200, "").into(&e); e.Allowed || e.Link != nil {
+		t.Errorf("%+v", e)
+	}
+	w.call(t, "acme-lists", "POST", "/v1/optout-lists/default/entries", `{"email":"ada@example.com","channel":"*"}`).is(201, "")
+	if w.why(t, "acme-read", "email", "ada@EXAMPLE.com").is(200, "").into(&e); e.Allowed || e.Channel != "*" || e.Source != "api" {
+		t.Errorf("%+v", e)
+	}
+	if w.why(t, "acme-read", "email", "ada@example.com", "to", "GB.1", "channel", "wa").fields()[0] != "email one_of" {
+		t.Error("both are taken")
+	}
+}
+
+// The state may be ahead of the gate, or behind it: then nobody can say why.
+func TestWhySaysNothingThatTheGateDoesNot(t *testing.T) {
+	d := newDesk(t)
+	d.verdict = gate.Answer{Verdict: gate.Skip, List: "default", Channel: "wa"}
+	d.why(t, "acme-read", "channel", "wa", "to", "+447700900001").is(503, "not_certain")
+	d.verdict = gate.Answer{}
+	d.why(t, "acme-read", "channel", "wa", "to", "+447700900001").is(503, "not_certain")
+	d.verdict = gate.Answer{Verdict: gate.Go}
+	d.why(t, "acme-read", "channel", "wa", "to", "+447700900001").is(200, "")
 }
