@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,15 +18,26 @@ func (w *world) makeToken(name string, expires time.Time, scopes ...string) (mad
 	if !expires.IsZero() {
 		body["expires_at"] = expires.UTC().Format(time.RFC3339Nano)
 	}
-	if status, answer := w.api(http.MethodPost, "/v1/tokens", acmeToken, body, &made); status != http.StatusCreated || made.Token == "" {
+	if status, answer := w.certainly(http.MethodPost, "/v1/tokens", acmeToken, body, &made); status != http.StatusCreated || made.Token == "" {
 		w.t.Fatalf("token %s: %d %s", name, status, answer)
 	}
 	return made
 }
 
-// admits says how a gateway answers a token.
+// certainly calls the private listener until its answer is certain: owners come and go.
+func (w *world) certainly(method, path, token string, in, out any) (status int, answer string) {
+	w.t.Helper()
+	eventually(w.t, method+" "+path+" is answered", func() bool {
+		status, answer = w.api(method, path, token, in, out)
+		return status != 0 && status != http.StatusServiceUnavailable
+	})
+	return status, answer
+}
+
+// admits says how a gateway answers a token, once it is certain.
 func (w *world) admits(token string) int {
-	status, _ := w.api(http.MethodGet, "/v1/optout-lists", token, nil, nil)
+	w.t.Helper()
+	status, _ := w.certainly(http.MethodGet, "/v1/optout-lists", token, nil, nil)
 	return status
 }
 
@@ -49,7 +59,7 @@ func TestTokensLetInUntilTheyAreRevokedOnEveryGateway(t *testing.T) {
 		both := []*world{w, twin}
 
 		crm := w.makeToken("crm", time.Time{}, "read")
-		ends := time.Now().Add(2 * time.Second)
+		ends := time.Now().Add(5 * time.Second)
 		brief := twin.makeToken("brief", ends, "read")
 		for i, g := range both {
 			for _, made := range []madeToken{crm, brief} {
@@ -57,7 +67,7 @@ func TestTokensLetInUntilTheyAreRevokedOnEveryGateway(t *testing.T) {
 					t.Errorf("gateway %d answers %s at once with %d", i, made.Name, status)
 				}
 			}
-			if status, answer := g.api(http.MethodGet, "/v1/tokens", crm.Token, nil, nil); status != http.StatusForbidden {
+			if status, answer := g.certainly(http.MethodGet, "/v1/tokens", crm.Token, nil, nil); status != http.StatusForbidden {
 				t.Errorf("a token that may read lists tokens: %d %s", status, answer)
 			}
 		}
@@ -70,13 +80,9 @@ func TestTokensLetInUntilTheyAreRevokedOnEveryGateway(t *testing.T) {
 
 		on.flush(t)
 		for i, g := range both {
-			eventually(t, fmt.Sprintf("gateway %d knows the token after a wipe", i), func() bool {
-				status := g.admits(crm.Token)
-				if status == http.StatusUnauthorized {
-					t.Fatalf("gateway %d sends away whom it can't know", i)
-				}
-				return status == http.StatusOK
-			})
+			if status := g.admits(crm.Token); status != http.StatusOK {
+				t.Fatalf("after a wipe gateway %d answers with %d", i, status)
+			}
 		}
 		w.stop()
 		w.start()
@@ -84,14 +90,14 @@ func TestTokensLetInUntilTheyAreRevokedOnEveryGateway(t *testing.T) {
 			t.Errorf("after a restart: %d", status)
 		}
 
-		if status, answer := w.api(http.MethodDelete, "/v1/tokens/"+crm.ID, acmeToken, nil, nil); status != http.StatusOK {
+		if status, answer := w.certainly(http.MethodDelete, "/v1/tokens/"+crm.ID, acmeToken, nil, nil); status != http.StatusOK {
 			t.Fatalf("revoke: %d %s", status, answer)
 		}
 		revoked := time.Now()
 		for i, g := range both {
 			for status := 0; status != http.StatusUnauthorized; {
 				asked := time.Now()
-				if status = g.admits(crm.Token); status == http.StatusOK && asked.Sub(revoked) > time.Second {
+				if status, _ = g.api(http.MethodGet, "/v1/optout-lists", crm.Token, nil, nil); status == http.StatusOK && asked.Sub(revoked) > time.Second {
 					t.Fatalf("gateway %d lets in %v after the revocation", i, asked.Sub(revoked))
 				}
 			}
@@ -100,13 +106,9 @@ func TestTokensLetInUntilTheyAreRevokedOnEveryGateway(t *testing.T) {
 		w.stop()
 		w.start()
 		for i, g := range both {
-			eventually(t, fmt.Sprintf("gateway %d remembers the revocation", i), func() bool {
-				status := g.admits(crm.Token)
-				if status == http.StatusOK {
-					t.Fatalf("gateway %d has forgotten a revocation", i)
-				}
-				return status == http.StatusUnauthorized
-			})
+			if status := g.admits(crm.Token); status != http.StatusUnauthorized {
+				t.Fatalf("gateway %d answers who was revoked with %d", i, status)
+			}
 		}
 		w.auditTells(crm.ID, "POST /v1/tokens", "DELETE /v1/tokens/{id}")
 		w.nowhere(crm.Token, brief.Token)
