@@ -66,7 +66,8 @@ func TestLists(t *testing.T) {
 	w.call(t, "acme-read", "GET", "/v1/optout-lists/news", "").is(200, "").into(&one)
 	want := map[string]any{
 		"id": "news", "name": "News", "description": "", "system": false, "keywords": []any{}, "confirmation": "", "scope": "all",
-		"optin_keywords": []any{}, "optin_message": "", "webhook_url": "", "channels": []any{"wa"},
+		"optin_keywords": []any{}, "optin_message": "", "webhook_url": "", "feed_removals": false, "channels": []any{"wa"},
+		"languages": map[string]any{},
 	}
 	if diff := cmp.Diff(want, one); diff != "" {
 		t.Error(diff)
