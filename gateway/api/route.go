@@ -42,18 +42,26 @@ func unescape(segment string) string {
 	return segment
 }
 
-// find gives the route of a request; where only the method is wrong, the methods that would do.
+// find gives the route of a request; where only the method is wrong, the methods that would do. A URL that has a path of its own,
+// as …/entries/delete, belongs to no path with a parameter there.
 func (a *API) find(method, path string) (found *route, params map[string]string, allowed []string) {
+	own := ""
 	for i := range a.routes {
 		r := &a.routes[i]
 		p, ok := r.match(path)
-		if !ok {
+		if !ok || own != "" && own != r.path && strings.Count(own, "{") < strings.Count(r.path, "{") {
 			continue
 		}
+		if own != r.path {
+			own, found, params, allowed = r.path, nil, nil, nil
+		}
 		if r.method == method || r.method == "GET" && method == "HEAD" {
-			return r, p, nil
+			found, params = r, p
 		}
 		allowed = append(allowed, r.method)
 	}
-	return nil, nil, allowed
+	if found != nil {
+		allowed = nil
+	}
+	return found, params, allowed
 }

@@ -19,7 +19,7 @@ func TestWhatIsNotDocumentedIsFound(t *testing.T) {
 	problem := `{"title":"Not Found","status":404,"code":"unknown_list"`
 	f := func(name, method, target string, status int, kind, asked, answer string, documented bool) {
 		t.Helper()
-		header := http.Header{"Content-Type": {kind}}
+		header := http.Header{"Content-Type": {kind}, "Etag": {`"1"`}}
 		for _, h := range []string{"Limit", "Remaining", "Reset"} {
 			header.Set("Ratelimit-"+h, "1")
 		}
