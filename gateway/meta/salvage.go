@@ -14,6 +14,9 @@ import (
 func Salvage(value []byte) (in chat.Inbound, ok bool) {
 	var s scrap
 	s.read(value)
+	if s.platform == "" && s.numberID != "" && !s.named { // it broke off before its object, and only WhatsApp has such numbers
+		s.platform = chat.WhatsApp
+	}
 	if s.barred || s.platform == "" {
 		return chat.Inbound{}, false
 	}
@@ -45,6 +48,7 @@ type scrap struct {
 	from, contact                      who
 	texts                              []string
 	barred                             bool
+	named                              bool // there is an object
 
 	around map[string]int // the names that the value at hand is within, and how often: a search would take too long in the depths
 }
@@ -134,7 +138,7 @@ func (s *scrap) take(path []string, name, word string, quoted bool) {
 		s.barred = true
 	case within("context", "referral", "errors", "profile", "attachments", "reply_to"):
 	case name == "object" && s.platform == "":
-		s.platform = platform(word)
+		s.platform, s.named = platform(word), true
 	case name == "field":
 		s.field, s.barred = word, s.barred || silent(word)
 	case name == "phone_number_id":

@@ -23,15 +23,16 @@ func TestSalvage(t *testing.T) {
 		texts  []string
 		who    []chat.Identifier
 	}{
-		"text in an array":     {whatsapp("messages", "messages", `{"from":"447700900101","type":"text","text":["STOP"]}`), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
-		"body in an object":    {whatsapp("standby", "messages", `{"from":"447700900101","type":"text","text":{"body":{"v":"STOP"}}}`), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
-		"sender in an object":  {whatsapp("messages", "messages", `{"from":{"id":"447700900101"},`+saysStop+`}`), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
-		"a bare string":        {whatsapp("messages", "messages", `"STOP"`, contact), []string{"STOP"}, []chat.Identifier{"phone:447700900101", "bsuid:GB.1"}},
-		"BSUID alone":          {whatsapp("messages", "messages", `{"from_user_id":["GB.1"],`+saysStop+`}`), []string{"STOP"}, []chat.Identifier{"bsuid:GB.1"}},
-		"torn off at the end":  {torn(whole, 4), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
-		"torn off in the text": {torn(whole, 9), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
-		"a raw line break":     {[]byte(strings.Replace(string(whole), "wamid.1", "wamid\n1", 1)), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
-		"Messenger":            {[]byte(`{"object":"page","entry":[{"id":"1","messaging":[{"sender":{"id":"7"},"recipient":{"id":"1"},"message":["STOP",{"text":"STOP"}]}]}]}`), []string{"STOP"}, []chat.Identifier{"psid:1/7"}},
+		"text in an array":       {whatsapp("messages", "messages", `{"from":"447700900101","type":"text","text":["STOP"]}`), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
+		"body in an object":      {whatsapp("standby", "messages", `{"from":"447700900101","type":"text","text":{"body":{"v":"STOP"}}}`), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
+		"sender in an object":    {whatsapp("messages", "messages", `{"from":{"id":"447700900101"},`+saysStop+`}`), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
+		"a bare string":          {whatsapp("messages", "messages", `"STOP"`, contact), []string{"STOP"}, []chat.Identifier{"phone:447700900101", "bsuid:GB.1"}},
+		"BSUID alone":            {whatsapp("messages", "messages", `{"from_user_id":["GB.1"],`+saysStop+`}`), []string{"STOP"}, []chat.Identifier{"bsuid:GB.1"}},
+		"torn off at the end":    {torn(whole, 4), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
+		"torn before its object": {[]byte(`{"entry":[{"changes":[{"value":{"metadata":{"phone_number_id":"3101"},"messages":[{"from":"447700900101",` + saysStop + `}]}}],"id":"1"}],"obj`), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
+		"torn off in the text":   {torn(whole, 9), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
+		"a raw line break":       {[]byte(strings.Replace(string(whole), "wamid.1", "wamid\n1", 1)), []string{"STOP"}, []chat.Identifier{"phone:447700900101"}},
+		"Messenger":              {[]byte(`{"object":"page","entry":[{"id":"1","messaging":[{"sender":{"id":"7"},"recipient":{"id":"1"},"message":["STOP",{"text":"STOP"}]}]}]}`), []string{"STOP"}, []chat.Identifier{"psid:1/7"}},
 	} {
 		if _, err := meta.Decode(c.record); err == nil {
 			t.Errorf("%s: needs no salvage", name)
