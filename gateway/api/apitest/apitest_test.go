@@ -14,12 +14,11 @@ func TestWhatIsNotDocumentedIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := `{"id":"x","name":"X","description":"","system":false,"keywords":[],"confirmation":"","optin_keywords":[],"optin_message":"",` +
-		`"webhook_url":"","channels":["*"],"scope":"channel"`
-	problem := `{"title":"Not Found","status":404,"code":"unknown_list"`
+	page := `{"data":[],"next":null`
+	problem := `{"title":"Not Found","status":404,"code":"unknown_letter"`
 	f := func(name, method, target string, status int, kind, asked, answer string, documented bool) {
 		t.Helper()
-		header := http.Header{"Content-Type": {kind}, "Etag": {`"1"`}}
+		header := http.Header{"Content-Type": {kind}}
 		for _, h := range []string{"Limit", "Remaining", "Reset"} {
 			header.Set("Ratelimit-"+h, "1")
 		}
@@ -33,23 +32,24 @@ func TestWhatIsNotDocumentedIsFound(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	const one, report, entries = "/v1/optout-lists/x", "/v1/broadcasts/b/report?format=", "/v1/optout-lists/x/entries"
-	f("a list", "GET", one, 200, "application/json", "", list+"}", true)
-	f("a header is missing", "GET", one, 200, "application/json", "", list+"}", false)
-	f("a field too many", "GET", one, 200, "application/json", "", list+`,"colour":"red"}`, false)
-	f("a field too few", "GET", one, 200, "application/json", "", `{"id":"x"}`, false)
-	f("another status", "GET", one, 206, "application/json", "", list+"}", false)
-	f("another content type", "GET", one, 200, "text/html", "", list+"}", false)
-	f("no such URL", "GET", "/v1/nothing", 200, "application/json", "", list+"}", false)
-	f("no such method", "PUT", one, 200, "application/json", "", list+"}", false)
-	f("a problem", "GET", one, 404, "application/problem+json", "", problem+"}", true)
+	const one, report, messages = "/v1/dead", "/v1/broadcasts/b/report?format=", "/v1/messages"
+	f("a page", "GET", one, 200, "application/json", "", page+"}", true)
+	f("a header is missing", "GET", one, 200, "application/json", "", page+"}", false)
+	f("a field too many", "GET", one, 200, "application/json", "", page+`,"colour":"red"}`, false)
+	f("a field too few", "GET", one, 200, "application/json", "", `{"data":[]}`, false)
+	f("another status", "GET", one, 206, "application/json", "", page+"}", false)
+	f("another content type", "GET", one, 200, "text/html", "", page+"}", false)
+	f("no such URL", "GET", "/v1/nothing", 200, "application/json", "", page+"}", false)
+	f("no such method", "PUT", one, 200, "application/json", "", page+"}", false)
+	f("a problem", "GET", one+"/0/1", 404, "application/problem+json", "", problem+"}", true)
 	f("a problem where nothing is", "GET", "/v1/nothing", 404, "application/problem+json", "", problem+"}", true)
-	f("a code that nobody knows", "GET", one, 404, "application/problem+json", "", strings.Replace(problem, "unknown_list", "oops", 1)+"}", false)
+	f("a code that nobody knows", "GET", one+"/0/1", 404, "application/problem+json", "", strings.Replace(problem, "unknown_letter", "oops", 1)+"}", false)
 	f("rows", "GET", report+"csv", 200, "text/csv; charset=utf-8", "", "to,given,status,error,list,reason,message_id,updated_at\n", true)
 	f("other columns", "GET", report+"csv", 200, "text/csv; charset=utf-8", "", "to,given\n", false)
 	f("a row", "GET", "/v1/tail/inbound", 200, "application/x-ndjson", "", `{"topic":"x"}`, false)
 	f("no rows", "GET", "/v1/tail/inbound", 200, "application/x-ndjson", "", "", true)
-	entry := `{"id":"1.wa","to":"+44","email":null,"channel":"wa","source":"api","since":"2026-11-22T12:00:00Z"}`
-	f("an entry", "POST", entries, 201, "application/json", `{"to":"+44","channel":"wa"}`, entry, true)
-	f("what may not be asked is done", "POST", entries, 201, "application/json", `{"to":"+44","channel":"wa","colour":"red"}`, entry, false)
+	asked := `{"channel":"wa","to":"+44","category":"service","message":{"type":"text","text":{"body":"Hi"}}`
+	queued := `{"id":"m.1","status":"queued"}`
+	f("a message", "POST", messages, 202, "application/json", asked+"}", queued, true)
+	f("what may not be asked is done", "POST", messages, 202, "application/json", asked+`,"colour":"red"}`, queued, false)
 }
