@@ -1,0 +1,98 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"optgate/gateway/meta/fake"
+)
+
+// TestAnUnsubscribeLinkTakesItsPersonOffTheSend tells of a link from its making to its press, and of one's second thoughts.
+func TestAnUnsubscribeLinkTakesItsPersonOffTheSend(t *testing.T) {
+	together(t)
+	eachServers(t, func(t *testing.T, on servers) {
+		w := newWorld(t, on, nil)
+		w.settings["public"] = map[string]any{"listen": w.public, "base_url": "http://" + w.public}
+		w.settings["operator"].(map[string]any)["name"] = "Otter & Sons"
+		w.start()
+		ada, ben := person(7700), person(7701)
+		var made struct {
+			Links []struct {
+				To      string
+				URL     string
+				Headers map[string]string
+			}
+		}
+		asked := map[string]any{"list": "default", "channel": "wa", "recipients": []string{"+" + ada.Phone, "+" + ben.Phone}}
+		if status, answer := w.api(http.MethodPost, "/v1/unsubscribe-links", acmeToken, asked, &made); status != 200 || len(made.Links) != 2 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		link := made.Links[0].URL
+		if made.Links[0].Headers["List-Unsubscribe"] != "<"+link+">" || made.Links[0].To != shown(ada) {
+			t.Errorf("%+v", made.Links[0])
+		}
+
+		// A mail scanner opens everything. A person reads.
+		for _, method := range []string{http.MethodHead, http.MethodGet} {
+			status, page, _ := fetch(method, link, "", nil)
+			if status != 200 || method == http.MethodGet && (!strings.Contains(string(page), "Otter &amp; Sons") || !strings.Contains(string(page), "the number ending in 00")) {
+				t.Errorf("%s: %d %s", method, status, page)
+			}
+		}
+		w.allowed(ada)
+
+		press := func(body string) {
+			t.Helper()
+			if status, page, _ := fetch(http.MethodPost, link, "", []byte(body)); status != 200 || !strings.Contains(string(page), "You will get no more messages from us") {
+				t.Errorf("%d %s", status, page)
+			}
+		}
+		press("List-Unsubscribe=One-Click")
+		w.barred(ada)
+		if r, _ := w.why("acme", ada); r.Source != "link" || r.Rule != "one-click" || r.List != "default" {
+			t.Errorf("%+v", r)
+		}
+		if e := w.entries("acme", "default")[shown(ada)]; e.Source != "link" || e.Channel != "wa" {
+			t.Errorf("%+v", e)
+		}
+		press("by=page") // once more is no more
+		w.settled()
+		if r, _ := w.why("acme", ada); r.Allowed || len(r.History) != 1 {
+			t.Errorf("pressed twice: %+v", r)
+		}
+		if status, page, _ := fetch(http.MethodGet, link, "", nil); status != 200 || !strings.Contains(string(page), "They were stopped before") {
+			t.Errorf("%d %s", status, page)
+		}
+		id := w.broadcast([]fake.Person{ada, ben}, nil)
+		if now := w.finished("acme", id); now.Totals != (totals{Audience: 2, Skipped: 1, Sent: 1}) {
+			t.Errorf("totals %+v", now.Totals)
+		}
+
+		w.says(ada, "START")
+		w.allowed(ada)
+		press("by=page")
+		w.barred(ada)
+		if r, _ := w.why("acme", ada); r.Rule != "page" || len(r.History) != 3 {
+			t.Errorf("pressed after a START: %+v", r)
+		}
+		w.allowed(ben)
+		if texts := w.confirmations(ada); len(texts) > 1 { // of START
+			t.Errorf("%d messages confirm what the page did", len(texts)-1)
+		}
+
+		// After a restart and for ever.
+		w.stop()
+		w.start()
+		press("")
+		if status, _, _ := fetch(http.MethodGet, link+"x", "", nil); status != 404 {
+			t.Errorf("a changed link: %d", status)
+		}
+		if leaked := leak(w.log.String()+link, personal); leaked != "" {
+			t.Errorf("%s", leaked)
+		}
+		if token := link[strings.LastIndex(link, "/")+1:]; strings.Contains(w.log.String(), token) {
+			t.Error("the link stands in the log")
+		}
+	})
+}
