@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
+	"time"
 
 	"optgate/pipeline/access"
 	"optgate/pipeline/fault"
@@ -22,10 +24,13 @@ func (c *call) changesNothing() { c.unchanged = true }
 // Members of an answer that say how many of what were changed, and parts of paths that are ids of ours. Nothing else of an
 // answer or a path goes into the audit: it may be somebody's number.
 var (
-	countsNoted = []string{"added", "changed", "known", "removed", "replayed", "stayed"}
+	countsNoted = []string{"added", "changed", "entries", "known", "reachable_again", "refused", "removed", "replayed", "stayed"}
 	paramsNoted = []string{"id", "list", "offset", "partition"}
 	idForm      = regexp.MustCompile(`^[A-Za-z0-9._:*-]{1,128}$`)
 )
+
+// noteWithin bounds how long an answer is held until its entry is kept.
+const noteWithin = 5 * time.Second
 
 // note writes what a call has changed into the audit of the account that it concerned. It returns once that is kept.
 func (a *API) note(c *call, r *route) error {
@@ -47,7 +52,9 @@ func (a *API) note(c *call, r *route) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.publish(c.ctx, a.Shards.Account(account), command); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), noteWithin) // a change may have used up the call's time
+	defer cancel()
+	if _, err := a.publish(ctx, a.Shards.Account(account), command); err != nil {
 		return fault.Wrap(err, fault.Unavailable, "audit_not_kept", "The change stands, but it could not be written into the audit. "+
 			"Look at what there is before you repeat it, or repeat it with the Idempotency-Key that it had.")
 	}
