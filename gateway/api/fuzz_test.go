@@ -17,7 +17,7 @@ func FuzzCall(f *testing.F) {
 	f.Add("DELETE", "/v1/optout-lists/default/entries/1.wa", "")
 	f.Add("GET", "/v1/why?channel=wa&to=GB.9021&lists=default,news&category=utility", "")
 	f.Add("POST", "/v1/optout-lists/default/entries/delete", `{"ids":["1.wa","1.wa","x"]}`)
-	f.Add("GET", "/v1/optout-lists/default/entries?format=csv&channel=*", "")
+	f.Add("GET", "/v1/optout-lists/default/entries?search=0049+(0)&channel=*", "")
 	f.Add("GET", "/v1/people/psid:1%2F2?country=GB", "")
 	f.Add("GET", "/v1/people/%2B44%207700%20900001?channel=wa", "")
 	f.Add("POST", "/v1/people/ada@example.com/optouts", `{"lists":["default","news"],"channel":"*"}`)
@@ -33,6 +33,7 @@ func FuzzCall(f *testing.F) {
 		var rc fasthttp.RequestCtx
 		rc.Request.Header.SetMethod(method)
 		rc.Request.SetRequestURI(uri)
+		rc.QueryArgs().Del("format") // streams need a connection, which is not here
 		rc.Request.Header.Set("Authorization", "Bearer acme-lists")
 		rc.Request.SetBodyStream(&once{text: body}, len(body))
 		a.Handle(context.Background(), &rc)

@@ -39,7 +39,10 @@ func (a *API) tail(c *call) error {
 	return c.stream("application/x-ndjson", func(ctx context.Context, w *bufio.Writer) error {
 		show := lines(w, since)
 		if follow {
-			return a.follow(ctx, topic, parts, w, show)
+			if err := a.follow(ctx, topic, parts, w, show); ctx.Err() == nil {
+				return err
+			}
+			return nil // whoever follows has all there was
 		}
 		for _, s := range parts {
 			if err := a.Topics.Read(ctx, topic, s.partition, s.from, s.to, show); err != nil {

@@ -184,17 +184,26 @@ func TestStreamEndsWhereNobodyReads(t *testing.T) {
 	}
 }
 
-func TestStreamEndsWholeWhenTheServerStops(t *testing.T) {
-	r, done := streaming(t, wait)
-	_, from := open(t, r)
-	if err := r.stop(); err != nil {
-		t.Error(err)
-	}
-	if rest, err := io.ReadAll(from); err != nil || len(rest) > 0 {
-		t.Errorf("%q, %v", rest, err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
+// Who has all there was gets a whole answer; an answer that could not be brought to its end must not look like one.
+func TestWhenTheServerStopsAStreamEndsAsItSays(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(context.Context, *bufio.Writer) error
+		want error
+	}{
+		"whole":  {func(ctx context.Context, w *bufio.Writer) error { _ = wait(ctx, w); return nil }, nil},
+		"broken": {wait, io.ErrUnexpectedEOF},
+	} {
+		r, done := streaming(t, c.end)
+		_, from := open(t, r)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if rest, err := io.ReadAll(from); !errors.Is(err, c.want) || len(rest) > 0 {
+			t.Errorf("%s: %q, %v", name, rest, err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("%s: the log hears of %v", name, err)
+		}
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 
 // Stream answers with what write writes, chunk by chunk as it flushes, after the handler has returned; so write uses
 // nothing of rc. Its ctx ends when the client goes away or the server begins to stop, and then it returns soon. An error
-// of its own breaks the answer off, so that a client can tell it from a whole one; nil, or the end of ctx, ends the
-// answer as a whole one. done is told the error once, for the log; nil where only ctx ended.
+// breaks the answer off, that of ctx too, so that a client can tell it from a whole one; nil ends the answer as a whole
+// one. done is told the error once, for the log; nil where ctx has ended.
 func Stream(rc *fasthttp.RequestCtx, write func(ctx context.Context, w *bufio.Writer) error, done func(error)) {
 	c := rc.Conn().(*conn) //nolint:forcetypeassert // what our listener gives
 	server := c.listener.server
@@ -24,13 +24,14 @@ func Stream(rc *fasthttp.RequestCtx, write func(ctx context.Context, w *bufio.Wr
 	s.running.Go(func() {
 		w := bufio.NewWriter(to)
 		err := server.guarded(ctx, w, write)
-		if ctx.Err() != nil {
-			err = nil
-		}
 		if err == nil {
 			_ = w.Flush() // fails only where nobody reads any more
 		}
-		done(err)
+		if ctx.Err() != nil {
+			done(nil)
+		} else {
+			done(err)
+		}
 		_ = to.CloseWithError(err) // nil: the end
 	})
 	_ = c.TCPConn.SetReadDeadline(time.Time{})
