@@ -31,7 +31,7 @@ func (a *App) listen() error {
 		CheckURL: a.checkURL, Feed: api.FeedOptions{Deliveries: a.store, Try: a.courier.Try},
 		BaseURL: a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
 		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Gate: a.store, Explain: a.store.Explain},
-		Kept:      api.KeptOptions{Installation: a.installation, Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
+		Kept:      api.KeptOptions{Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
 	})
 	server, err := httpd.Listen(httpd.Options{
 		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Vital: httpd.AsksHealth,

@@ -41,8 +41,11 @@ func (c *replayCommand) Run(ctx context.Context, t terminal) error {
 	done := false
 	err = lines(answer, func(line []byte) error {
 		var said struct {
-			Progress *struct{ Read, Of int64 } `json:"progress"`
-			Totals   json.RawMessage           `json:"totals"`
+			Progress *struct {
+				Read int64 `json:"read"`
+				Of   int64 `json:"of"`
+			} `json:"progress"`
+			Totals json.RawMessage `json:"totals"`
 		}
 		if err := json.Unmarshal(line, &said); err != nil {
 			return fmt.Errorf("read an answer: %w", err)

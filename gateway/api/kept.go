@@ -12,7 +12,6 @@ import (
 
 // KeptOptions is what the ledger's proof, replays and tail need besides.
 type KeptOptions struct {
-	Installation string // as the chains of the ledger begin
 	// Since gives the offset of the first record of a partition that is not older than a time, or the one after its last.
 	Since func(ctx context.Context, topic stream.Topic, partition int, t time.Time) (int64, error)
 	// Decode understands a record of inbound, Salvage finds sender and words in one that Decode refuses.
@@ -62,7 +61,7 @@ func instantOf(text string, now time.Time) (t time.Time, ok bool) {
 	if !known || err != nil {
 		return t, false
 	}
-	return now.Add(-time.Duration(n) * unit), true //nolint:gosec // 16 bits
+	return now.Add(-time.Duration(n) * unit), true
 }
 
 // instant gives a parameter of the query that is a time.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -85,6 +86,10 @@ func parseHeads(body []byte, partitions int) (map[int][]optout.Head, error) {
 }
 
 func (a *API) verifyPartition(ctx context.Context, p int, heads []optout.Head) (verdict optout.Verdict, err error) {
+	installation, err := a.installation(ctx, p)
+	if err != nil {
+		return verdict, err
+	}
 	cursor, err := a.lastCursor(ctx, p) // before the end is asked for: the ledger only grows
 	if err != nil {
 		return verdict, err
@@ -93,11 +98,35 @@ func (a *API) verifyPartition(ctx context.Context, p int, heads []optout.Head) (
 	if err != nil {
 		return verdict, err
 	}
-	v := optout.NewVerifier(a.Kept.Installation, p, cursor, heads, func(ctx context.Context, offset int64) (stream.Record, error) {
+	v := optout.NewVerifier(installation, p, cursor, heads, func(ctx context.Context, offset int64) (stream.Record, error) {
 		return a.Topics.At(ctx, stream.Consent, p, offset)
 	})
 	err = a.Topics.Read(ctx, stream.Consent, p, first, end, func(r stream.Record) error { return v.Take(ctx, &r) })
 	return v.End(end), err
+}
+
+var errEnoughRead = errors.New("what was looked for is read")
+
+// installation reads whose a partition of state is, which is what its first record says.
+func (a *API) installation(ctx context.Context, p int) (string, error) {
+	var birth struct {
+		Installation string `json:"installation"`
+	}
+	first, end, err := a.Topics.Ends(ctx, stream.State, p)
+	if err == nil {
+		err = a.Topics.Read(ctx, stream.State, p, first, end, func(r stream.Record) error {
+			if string(r.Key) == shard.InstallationKey {
+				if err := json.Unmarshal(r.Value, &birth); err != nil {
+					return fmt.Errorf("first record of state: %w", err)
+				}
+			}
+			return errEnoughRead
+		})
+	}
+	if errors.Is(err, errEnoughRead) {
+		err = nil
+	}
+	return birth.Installation, err
 }
 
 // lastCursor reads the last decision's cursor from a partition of state, back from its end: each decision writes one, so that

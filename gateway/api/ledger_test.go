@@ -23,7 +23,7 @@ import (
 // kept is what the ledger's proof and replays stand on.
 func (w *world) kept() api.KeptOptions {
 	return api.KeptOptions{
-		Installation: "here", Decode: meta.Decode, Salvage: meta.Salvage,
+		Decode: meta.Decode, Salvage: meta.Salvage,
 		Since: func(_ context.Context, topic stream.Topic, partition int, t time.Time) (int64, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -52,6 +52,9 @@ func (w *world) enter(row *stream.Record) {
 		panic(err)
 	}
 	state := &w.logs[stream.State][row.Partition]
+	if len(*state) == 0 {
+		*state = append(*state, stream.Record{Topic: stream.State, Partition: row.Partition, Key: []byte(shard.InstallationKey), Value: []byte(`{"v":1,"installation":"here"}`)})
+	}
 	*state = append(*state, stream.Record{Topic: stream.State, Partition: row.Partition, Offset: int64(len(*state)), Key: []byte(shard.CursorKey), Value: cursor})
 }
 
@@ -119,7 +122,7 @@ func TestTheLedgerIsProvedFromItsLogs(t *testing.T) {
 	if !all[0].OK || all[1].OK || !strings.Contains(all[1].Problem.What, "at the end were removed") {
 		t.Errorf("%+v %+v", all, all[1].Problem)
 	}
-	w.logs[stream.State][1] = w.logs[stream.State][1][:9] // and the decision that knew it
+	w.logs[stream.State][1] = w.logs[stream.State][1][:10] // and the decision that knew it
 	if all = verdicts(t, w.call(t, "operator", "GET", "/v1/ledger/verify", "")); !all[1].OK {
 		t.Errorf("%+v", all)
 	}
