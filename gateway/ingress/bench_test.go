@@ -19,6 +19,7 @@ type nowhere struct{}
 func (nowhere) Publish(context.Context, ...*stream.Record) error { return nil }
 func (nowhere) Webhook(string, time.Duration)                    {}
 func (nowhere) Dead(string)                                      {}
+func (nowhere) Link(string)                                      {}
 
 // BenchmarkWebhook is all that a webhook costs besides Kafka. Memory that is used again and a shared deadline and stamp make
 // nothing of 59 allocations and 5.1 KB for one message, and of the body's size on top: the one that is left is the benchmark's.

@@ -50,6 +50,8 @@ type metrics interface {
 	Webhook(result string, took time.Duration)
 	// Dead counts a body that went to dead.
 	Dead(reason string)
+	// Link counts one request for an unsubscribe link by how it ended; see linkResult.
+	Link(result string)
 }
 
 // result is how a webhook ended: the label of optgate_webhooks_total.

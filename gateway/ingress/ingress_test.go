@@ -85,6 +85,7 @@ func (c *counts) get(what string) int {
 
 func (c *counts) Webhook(result string, _ time.Duration) { c.add(result) }
 func (c *counts) Dead(reason string)                     { c.add("dead " + reason) }
+func (c *counts) Link(result string)                     { c.add("link " + result) }
 
 // door is a public listener on a port of its own.
 type door struct {

@@ -57,50 +57,83 @@ func (i *Ingress) unsubscribe(ctx context.Context, rc *fasthttp.RequestCtx, toke
 	if !allow(rc, "GET", "HEAD", "POST") {
 		return
 	}
-	status, shown := i.follow(ctx, rc, token)
+	result, shown := i.follow(ctx, rc, token)
 	shown.Support = i.Unsubscribe.Support
 	if strings.Contains(shown.Support, "://") {
 		shown.SupportURL = shown.Support
 	} else if shown.Support != "" {
 		shown.SupportURL = "mailto:" + shown.Support
 	}
-	i.pages.answer(rc, status, shown)
-	i.Log.Debug().Str("method", string(rc.Method())).Int("status", status).Dur("took", time.Since(rc.Time())).Msg("unsubscribe link")
+	i.pages.answer(rc, result.status(), shown)
+	i.Metrics.Link(string(result))
+	i.Log.Debug().Str("result", string(result)).Dur("took", time.Since(rc.Time())).Msg("unsubscribe link")
+}
+
+// linkResult is how a request for an unsubscribe link ended: the label of optgate_unsubscribe_links_total.
+type linkResult string
+
+// The results.
+const (
+	linkShown       linkResult = "shown"       // 200: nothing has changed
+	linkPressed     linkResult = "pressed"     // 200: Kafka has acknowledged the opt-out
+	linkUnknown     linkResult = "unknown"     // 404: no token of ours
+	linkGone        linkResult = "gone"        // 410: its account or list is there no more
+	linkTooLarge    linkResult = "too_large"   // 413: no press is as long
+	linkBroken      linkResult = "broken"      // 400: the body broke off
+	linkBusy        linkResult = "busy"        // 503: too many requests or pages at once
+	linkUnavailable linkResult = "unavailable" // 503: not looked up or not acknowledged
+)
+
+func (r linkResult) status() int {
+	switch r {
+	case linkShown, linkPressed:
+		return fasthttp.StatusOK
+	case linkUnknown:
+		return fasthttp.StatusNotFound
+	case linkGone:
+		return fasthttp.StatusGone
+	case linkTooLarge:
+		return fasthttp.StatusRequestEntityTooLarge
+	case linkBroken:
+		return fasthttp.StatusBadRequest
+	default:
+		return fasthttp.StatusServiceUnavailable
+	}
 }
 
 // follow decides what is answered.
-func (i *Ingress) follow(ctx context.Context, rc *fasthttp.RequestCtx, token string) (status int, shown page) {
+func (i *Ingress) follow(ctx context.Context, rc *fasthttp.RequestCtx, token string) (result linkResult, shown page) {
 	press := ""
 	if rc.IsPost() {
 		body, err := httpd.ReadBody(rc, mostPress, nil, func(int) error { return nil })
 		switch {
-		case err != nil && fault.KindOf(err) == fault.TooLarge:
-			return fasthttp.StatusRequestEntityTooLarge, unreadable()
 		case err != nil && fault.KindOf(err) == fault.Unavailable:
-			return fasthttp.StatusServiceUnavailable, later(rc)
+			return linkBusy, later(rc)
+		case err != nil && fault.KindOf(err) == fault.TooLarge:
+			return linkTooLarge, unreadable()
 		case err != nil:
-			return fasthttp.StatusBadRequest, unreadable()
+			return linkBroken, unreadable()
 		}
 		press = ruleOf(body)
 	}
 	defer i.showing.Add(-1)
 	if i.showing.Add(1) > pagesAtOnce {
-		return fasthttp.StatusServiceUnavailable, later(rc)
+		return linkBusy, later(rc)
 	}
 	ctx = i.within(ctx)
 	account, u, err := i.opened(ctx, token)
 	switch {
 	case err != nil && fault.KindOf(err) == fault.NotFound:
-		return fasthttp.StatusNotFound, unknown()
+		return linkUnknown, unknown()
 	case err != nil && fault.KindOf(err) == fault.Conflict:
-		return fasthttp.StatusGone, nobody()
+		return linkGone, nobody()
 	case err != nil:
 		i.failures.Warn().Err(err).Msg("unsubscribe link could not be looked up")
-		return fasthttp.StatusServiceUnavailable, later(rc)
+		return linkUnavailable, later(rc)
 	}
 	list, ok := account.List(u.List)
 	if !ok { // never 200, not to a press either: other lists that the sender may use now don't know of it
-		return fasthttp.StatusGone, gone()
+		return linkGone, gone()
 	}
 	return i.answerLink(ctx, rc, account, list, u, press)
 }
@@ -130,7 +163,7 @@ func (i *Ingress) opened(ctx context.Context, token string) (a optout.Account, u
 }
 
 // answerLink shows what a link does, or does it.
-func (i *Ingress) answerLink(ctx context.Context, rc *fasthttp.RequestCtx, a optout.Account, list optout.List, u optout.Unsubscribe, press string) (int, page) {
+func (i *Ingress) answerLink(ctx context.Context, rc *fasthttp.RequestCtx, a optout.Account, list optout.List, u optout.Unsubscribe, press string) (linkResult, page) {
 	channel, _ := i.Unsubscribe.Directory.Channel(a.ID, u.Channel)
 	covers := list.Covers(u.Channel)
 	shown := page{
@@ -142,17 +175,19 @@ func (i *Ingress) answerLink(ctx context.Context, rc *fasthttp.RequestCtx, a opt
 	}
 	barred, after := i.standing(ctx, a, list.ID, covers, u.Who)
 	if press == "" && !barred {
-		return fasthttp.StatusOK, shown
+		return linkShown, shown
 	}
+	result := linkShown
 	if press != "" {
 		if err := i.press(ctx, a, list, covers, u.Who, press, after); err != nil {
 			i.failures.Warn().Err(err).Msg("press of an unsubscribe link was not kept")
-			return fasthttp.StatusServiceUnavailable, later(rc)
+			return linkUnavailable, later(rc)
 		}
+		result = linkPressed
 	}
 	shown.Title, shown.Ask, shown.Done, shown.Before = "These messages are stopped", false, true, press == ""
 	shown.Confirmation = list.Confirmation
-	return fasthttp.StatusOK, shown
+	return result, shown
 }
 
 // press keeps an opt-out. It is never left out because the person is out already: an opt-in that is on its way would then
@@ -202,39 +237,4 @@ func ruleOf(body []byte) string {
 		return rulePage
 	}
 	return ruleOneClick
-}
-
-// unknown is shown for what no link of ours looks like.
-func unknown() page {
-	return page{Title: "This link is not known", Says: []string{
-		"It may have been cut off or changed on its way. Please open it again from the message, whole.",
-		"Nothing has been changed. Where you get WhatsApp messages, the answer STOP works too.",
-	}}
-}
-
-// nobody is shown for links of an account that is there no more.
-func nobody() page {
-	return page{Title: "This sender no longer exists", Says: []string{"Nothing more is sent by it. There is nothing that you need to do."}}
-}
-
-// gone is shown for links to a deleted list.
-func gone() page {
-	return page{Title: "This list no longer exists", Says: []string{
-		"Nothing is sent by it any more, and nothing is needed.",
-		"Should you still get messages, please use the link in the newest one, or answer it with STOP.",
-	}}
-}
-
-// later is shown where a press could not be kept, or nothing could be looked up.
-func later(rc *fasthttp.RequestCtx) page {
-	p := page{Title: "Please try again in a moment", Says: []string{"We could not look this up just now. Nothing has been changed yet."}}
-	if rc.IsPost() {
-		p.Says[0], p.Retry = "We could not keep your wish just now, so that it is not in effect yet.", true
-	}
-	return p
-}
-
-// unreadable is shown for a press that is none.
-func unreadable() page {
-	return page{Title: "This could not be read", Says: []string{"Please open the link again and press its button. Nothing has been changed."}}
 }

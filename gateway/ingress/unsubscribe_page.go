@@ -100,3 +100,38 @@ func where(c chat.Channel, id string) string {
 	}
 	return "on the channel that the link came by"
 }
+
+// unknown is shown for what no link of ours looks like.
+func unknown() page {
+	return page{Title: "This link is not known", Says: []string{
+		"It may have been cut off or changed on its way. Please open it again from the message, whole.",
+		"Nothing has been changed. Where you get WhatsApp messages, the answer STOP works too.",
+	}}
+}
+
+// nobody is shown for links of an account that is there no more.
+func nobody() page {
+	return page{Title: "This sender no longer exists", Says: []string{"Nothing more is sent by it. There is nothing that you need to do."}}
+}
+
+// gone is shown for links to a deleted list.
+func gone() page {
+	return page{Title: "This list no longer exists", Says: []string{
+		"Nothing is sent by it any more, and nothing is needed.",
+		"Should you still get messages, please use the link in the newest one, or answer it with STOP.",
+	}}
+}
+
+// later is shown where a press could not be kept, or nothing could be looked up.
+func later(rc *fasthttp.RequestCtx) page {
+	p := page{Title: "Please try again in a moment", Says: []string{"We could not look this up just now. Nothing has been changed yet."}}
+	if rc.IsPost() {
+		p.Says[0], p.Retry = "We could not keep your wish just now, so that it is not in effect yet.", true
+	}
+	return p
+}
+
+// unreadable is shown for a press that is none.
+func unreadable() page {
+	return page{Title: "This could not be read", Says: []string{"Please open the link again and press its button. Nothing has been changed."}}
+}

@@ -7,7 +7,7 @@ func (m *Metrics) begin() {
 		"kept", "dead", "empty", "unknown_app", "unsigned", "forged", "too_large", "broken", "busy", "unavailable",
 	})
 	m.items.begin([]string{"message", "receipt", "preference", "identity", "unknown"})
-	m.optouts.begin([]string{"default"}, "message", "salvage", "api")
+	m.optouts.begin([]string{"default"}, "message", "salvage", "api", "import", "link")
 	m.optouts.begin([]string{"meta"}, "meta")
 	m.gate.begin([]string{"go", "skip", "unknown"})
 	m.sends.begin(lanes,
@@ -17,6 +17,7 @@ func (m *Metrics) begin() {
 		"not_json", "not_envelope", "empty_envelope", "too_many_items", "unreadable", "unknown_channel", "handler_failed",
 		"not_a_command", "unknown_command", "bad_command", "fold_failed", "too_much", "no_message", "feed_undelivered",
 	})
+	m.links.begin([]string{"shown", "pressed", "unknown", "gone", "too_large", "broken", "busy", "unavailable"})
 	m.feed.begin([]string{"delivered", "failed", "dead", "dropped"})
 	m.inForce.begin([]string{"consent.change", "consent.link"})
 	m.claims.begin([]string{"hard", "soft"})

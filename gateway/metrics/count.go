@@ -32,6 +32,9 @@ func (m *Metrics) Item(kind string, age time.Duration) {
 // Optout counts one person put on a list. The lists of one's own are counted by their id, a hundred of them at most.
 func (m *Metrics) Optout(list, source string) { m.optouts.of(list, source).Inc() }
 
+// Link counts one request for an unsubscribe link by how it ended.
+func (m *Metrics) Link(result string) { m.links.of(result, "").Inc() }
+
 // Gate counts one answer of the gate: go, skip or unknown.
 func (m *Metrics) Gate(answer string) { m.gate.of(answer, "").Inc() }
 
