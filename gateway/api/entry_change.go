@@ -92,7 +92,7 @@ func (a *API) named(account optout.Account, body newEntry) ([]chat.Identifier, e
 		}
 	}
 	if body.To != "" {
-		id, err := readTo(body.To, a.country(account, body.Channel))
+		id, err := chat.ParseTo(body.To, a.country(account, body.Channel))
 		if err != nil {
 			wrong = append(wrong, fieldOf("to", err))
 		}

@@ -60,15 +60,6 @@ func (a *API) onceChannel(account optout.Account, id string) *fault.Field {
 	return a.openChannel(account, id)
 }
 
-// readTo reads a phone, a BSUID, or an id of Messenger or Instagram.
-func readTo(text, country string) (chat.Identifier, error) {
-	id, err := chat.ParseTyped(text, country)
-	if err == nil && id.Kind() == chat.KindEmail {
-		return "", fault.New(fault.Unprocessable, "invalid_number", "An e-mail address belongs into the field email.")
-	}
-	return id, err
-}
-
 // readEmail reads an e-mail address that is filed for a channel: there are no channels of mail, so that it is "*".
 func readEmail(text, channel string) (chat.Identifier, error) {
 	if channel != chat.AnyChannel && channel != "" {

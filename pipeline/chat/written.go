@@ -36,6 +36,15 @@ func ParseTyped(text, defaultCountry string) (Identifier, error) {
 	return parse(text, defaultCountry, Typed)
 }
 
+// ParseTo is ParseTyped for a column or field that holds no e-mail addresses.
+func ParseTo(text, defaultCountry string) (Identifier, error) {
+	id, err := ParseTyped(text, defaultCountry)
+	if err == nil && id.Kind() == KindEmail {
+		return "", badNumber("An e-mail address belongs into email.")
+	}
+	return id, err
+}
+
 func parse(text, defaultCountry string, phone func(text, defaultCountry string) (Identifier, error)) (Identifier, error) {
 	text = strings.TrimSpace(text)
 	kind, value, named := strings.Cut(text, ":")

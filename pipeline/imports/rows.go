@@ -2,7 +2,6 @@ package imports
 
 import (
 	"errors"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -80,7 +79,7 @@ func (r *rows) understand(row Row) (entries []entry, refused []string) {
 		if country == "" {
 			country = declared.DefaultCountry
 		}
-		add(chat.ParseRecipient(to, country))
+		add(chat.ParseTo(to, country))
 	}
 	switch {
 	case email != "" && known:
@@ -91,14 +90,9 @@ func (r *rows) understand(row Row) (entries []entry, refused []string) {
 	return entries, refused
 }
 
-// text gives a column of a row. An apostrophe before what a spreadsheet would take for a formula, as exports put it, is none
-// of the text.
+// text gives a column of a row, without the mark that exports and spreadsheets put before what could be a formula.
 func (r *rows) text(row Row, column string) string {
-	text := r.table.field(row, column)
-	if len(text) > 1 && text[0] == '\'' && strings.IndexByte("=+-@", text[1]) >= 0 {
-		return text[1:]
-	}
-	return text
+	return optout.FromCell(r.table.field(row, column))
 }
 
 // skew is by how much a time may be ahead of our clock.

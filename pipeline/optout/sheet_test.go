@@ -10,7 +10,7 @@ import (
 func TestACellIsNeverAFormulaAndComesBack(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "+447700900001": "+447700900001", "ada@example.com": "ada@example.com", "=1+1@example.com": "'=1+1@example.com",
-		"@SUM(A1)": "'@SUM(A1)", "+": "'+", "+44-1": "'+44-1", "-2@example.com": "'-2@example.com", "'bob@example.com": "''bob@example.com",
+		"@SUM(A1)": "'@SUM(A1)", "+": "'+", "+44-1": "'+44-1", "-2@example.com": "'-2@example.com", "'bob@example.com": "'bob@example.com", "'": "'", "'=1": "''=1", "''": "'''", "é": "é",
 		"\t=1": "'\t=1",
 	} {
 		if got := optout.Cell(text); got != want || optout.FromCell(got) != text {
