@@ -61,6 +61,7 @@ var libraries = map[string]struct {
 	"golang.org/x/time":               {[]string{"ratelimit"}, "limits of one process"},
 	"github.com/knadh/koanf":          {[]string{"configs"}, "layers of configuration"},
 	"go.yaml.in/yaml":                 {[]string{"configs"}, "the configuration file"},
+	"github.com/schollz/progressbar":  {[]string{"cmd/optgate"}, "what a person sees of a long upload"},
 	"github.com/alecthomas/kong":      {[]string{"cmd/optgate"}, "the command line"},
 	"github.com/rs/zerolog":           {[]string{"cmd", "gateway", "pipeline", "bench"}, "the logger"},
 	"golang.org/x/crypto":             {[]string{"gateway", "pipeline"}, "pure arithmetic"},

@@ -17,6 +17,7 @@ type listsCommand struct {
 	Near    listsNearCommand    `cmd:"" help:"Show texts that are nearly a stop word of one."`
 	Adopt   listsAdoptCommand   `cmd:"" help:"Make such a text a stop word."`
 	Entries listsEntriesCommand `cmd:"" help:"Show who is on one."`
+	Import  listsImportCommand  `cmd:"" help:"Put the people of a CSV file on one."`
 }
 
 type listsAllCommand struct {

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+type listsImportCommand struct {
+	listArgument
+	File    string `arg:"" placeholder:"FILE" help:"A CSV file whose first line names the columns: to, email, channel, at."`
+	Channel string `placeholder:"ID" help:"Of rows that name none: a channel's id, or * for all."`
+	Country string `placeholder:"GB" help:"Of phones without a country code; by default that of their channel."`
+	NoFeed  bool   `help:"Don't tell the list's webhook URL of each entry."`
+	DryRun  bool   `help:"Only say what would change."`
+	Again   bool   `help:"Import the file anew, though it was imported in the last 30 days."`
+	Refused string `placeholder:"FILE" help:"Write refused rows there, as CSV, instead of showing them."`
+	gatewayFlags
+	outputFlags
+}
+
+// Run imports a file: it exits with 1 where any row was refused. Run again after a break, it goes on where it was.
+func (c *listsImportCommand) Run(ctx context.Context, t terminal) error {
+	file, err := os.Open(c.File)
+	if err != nil {
+		return usageError{err}
+	}
+	defer file.Close() //nolint:errcheck // it was read
+	u := upload{client: c.client(), file: file, query: c.query(), say: t.err}
+	if u.size, u.key, err = c.digest(file); err != nil {
+		return err
+	}
+	answer, err := u.send(ctx, t)
+	if err != nil {
+		return err
+	}
+	var said struct {
+		ID      string            `json:"id"`
+		Status  string            `json:"status"`
+		Refused int               `json:"refused"`
+		Rows    []json.RawMessage `json:"rows"`
+	}
+	if err := json.Unmarshal(answer, &said); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if err := c.printer(t).object(without(answer, "rows")); err != nil {
+		return err
+	}
+	if said.Status != "finished" {
+		return errors.New("the import is " + plain(said.Status))
+	}
+	if said.Refused == 0 {
+		return nil
+	}
+	if err := c.refused(ctx, t, said.ID, said.Rows); err != nil {
+		return err
+	}
+	return fmt.Errorf("rows were refused: %d", said.Refused)
+}
+
+func (c *listsImportCommand) query() url.Values {
+	query := url.Values{"list": {c.List}}
+	for name, value := range map[string]string{"channel": c.Channel, "country": c.Country} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if c.NoFeed {
+		query.Set("feed", "false")
+	}
+	if c.DryRun {
+		query.Set("dry_run", "true")
+	}
+	return query
+}
+
+// digest reads the file once, and gives its size and the key by which the gateway knows it again.
+func (c *listsImportCommand) digest(file io.Reader) (size int64, key string, err error) {
+	sum := sha256.New()
+	if size, err = io.Copy(sum, file); err != nil {
+		return 0, "", err
+	}
+	if c.Again {
+		return size, "optgate-lists-import-" + rand.Text(), nil
+	}
+	_, _ = io.WriteString(sum, c.query().Encode()) // sorted by name
+	return size, "optgate-lists-import-" + hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// refused shows the rows that were refused, or writes them into a file. A dry run has told the first of them already.
+func (c *listsImportCommand) refused(ctx context.Context, t terminal, id string, rows []json.RawMessage) error {
+	switch {
+	case c.Refused != "" && !c.DryRun:
+		return c.keep(ctx, id)
+	case c.Refused != "":
+		return writeRefused(c.Refused, rows)
+	case c.DryRun:
+		return c.printer(t, "line", "reason").rows(rows)
+	}
+	p, after := c.printer(t, "line", "reason"), ""
+	for {
+		var page struct {
+			Rows []json.RawMessage `json:"rows"`
+			Next string            `json:"next"`
+		}
+		query := url.Values{}
+		if after != "" {
+			query.Set("after", after)
+		}
+		if err := c.client().ask(ctx, http.MethodGet, "/v1/imports/"+url.PathEscape(id), query, nil, &page); err != nil {
+			return err
+		}
+		if err := p.rows(page.Rows); err != nil {
+			return err
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
+
+// keep writes all refused rows of an import into a file.
+func (c *listsImportCommand) keep(ctx context.Context, id string) error {
+	answer, err := c.client().call(ctx, http.MethodGet, "/v1/imports/"+url.PathEscape(id)+"/refused", url.Values{"format": {"csv"}}, nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Close() //nolint:errcheck // it was read
+	file, err := os.Create(c.Refused)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, answer)
+	return errors.Join(err, file.Close())
+}
+
+// upload is a file on its way to a gateway.
+type upload struct {
+	client client
+	file   io.ReadSeeker
+	size   int64
+	key    string
+	query  url.Values
+	say    io.Writer // to a person
+}
+
+// How often a file is sent again, and for how long.
+const (
+	resendFirst = time.Second
+	resendMost  = 30 * time.Second
+	resendFor   = 15 * time.Minute // without an answer
+)
+
+// send sends the file until it is taken or refused: a connection that breaks, a gateway that stops or is busy, only makes it
+// begin again, and the gateway passes over what it has.
+func (u upload) send(ctx context.Context, t terminal) (json.RawMessage, error) {
+	began := time.Now()
+	for wait := resendFirst; ; wait = min(2*wait, resendMost) {
+		if _, err := u.file.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		bar := progress(t, u.size)
+		answer, err := u.once(ctx, bar)
+		bar.end()
+		if err == nil || !passes(err) || time.Since(began) > resendFor || ctx.Err() != nil {
+			return answer, err
+		}
+		_, _ = fmt.Fprintf(u.say, "optgate: %s\n  sending the file again in %v\n", err, wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// once sends the file once. There is no limit of time: the gateway reads no faster than it decides.
+func (u upload) once(ctx context.Context, bar bar) (json.RawMessage, error) {
+	request, err := u.client.request(ctx, http.MethodPost, "/v1/imports", u.query, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Body, request.ContentLength = io.NopCloser(io.TeeReader(u.file, bar)), u.size
+	request.Header.Set("Content-Type", "text/csv")
+	request.Header.Set("Idempotency-Key", u.key)
+	answer, err := u.client.do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close() //nolint:errcheck // it was read
+	return io.ReadAll(io.LimitReader(answer, maxAnswer))
+}
+
+// passes says whether an error may be gone when the file is sent again.
+func passes(err error) bool {
+	r, told := errors.AsType[*refused](err)
+	if !told {
+		return !errors.As(err, &usageError{})
+	}
+	switch {
+	case r.Code == "broken_off", r.Code == "too_slow":
+		return true
+	}
+	return r.Status == http.StatusServiceUnavailable || r.Status == http.StatusTooManyRequests
+}
