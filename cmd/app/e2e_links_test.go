@@ -2,9 +2,12 @@ package app_test
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"optgate/gateway/embedded"
 	"optgate/gateway/meta/fake"
 )
 
@@ -94,5 +97,44 @@ func TestAnUnsubscribeLinkTakesItsPersonOffTheSend(t *testing.T) {
 		if token := link[strings.LastIndex(link, "/")+1:]; strings.Contains(w.log.String(), token) {
 			t.Error("the link stands in the log")
 		}
+	})
+}
+
+// TestAProcessThatOnlyTakesInAnswersLinks: of accounts and people it has nothing but the view, and another one decides.
+func TestAProcessThatOnlyTakesInAnswersLinks(t *testing.T) {
+	together(t)
+	e, err := embedded.Start(embedded.Options{Dir: filepath.Join(t.TempDir(), "servers")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	w := newWorld(t, servers{kafka: []string{e.Kafka}, redis: []string{e.Redis}}, nil)
+	w.settings["public"] = map[string]any{"listen": w.public, "base_url": "http://" + w.public}
+	edge := w.twin()
+	w.settings["roles"] = []any{"pipeline", "sender", "console"}
+	edge.public, edge.settings["public"], edge.settings["roles"] = w.public, w.settings["public"], []any{"ingress"}
+	w.start()
+	edge.start()
+	t.Cleanup(edge.stop)
+
+	ada := person(7710)
+	var made struct{ Links []struct{ URL string } }
+	if status, answer := w.api(http.MethodPost, "/v1/unsubscribe-links", acmeToken, map[string]any{"list": "default", "channel": "*", "recipients": []string{shown(ada)}}, &made); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	if status, page, _ := fetch(http.MethodGet, made.Links[0].URL, "", nil); status != 200 || !strings.Contains(string(page), "on every channel") {
+		t.Errorf("%d %s", status, page)
+	}
+	w.allowed(ada)
+	if status, page, _ := fetch(http.MethodPost, made.Links[0].URL, "", nil); status != 200 {
+		t.Errorf("%d %s", status, page)
+	}
+	w.barred(ada)
+
+	// Without a view nobody can know whose link it is; the press is not lost, it is refused.
+	w.stop()
+	within(t, 10*time.Second, "leases run out", func() bool {
+		status, _, header := fetch(http.MethodPost, made.Links[0].URL, "", nil)
+		return status == http.StatusServiceUnavailable && header.Get("Retry-After") != ""
 	})
 }
