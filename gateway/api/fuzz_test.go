@@ -24,6 +24,7 @@ func FuzzCall(f *testing.F) {
 	f.Add("DELETE", "/v1/people/GB.9021/optouts?lists=default&channel=wa&aliases=true", "")
 	f.Add("GET", "/v1/why?email=a@b.c", "")
 	f.Add("GET", "/v1/dead?after=0.1", "")
+	f.Add("POST", "/v1/unsubscribe-links", `{"list":"news","channel":"*","recipients":["+447700900001","a@b.c"]}`)
 	f.Add("GET", "/v1/broadcasts/b1/report?format=csv", "")
 	f.Fuzz(func(t *testing.T, method, uri, body string) {
 		w := emptyWorld()

@@ -120,6 +120,7 @@ func (w *world) options() api.Options {
 			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
 		}),
 		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Imports: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(),
+		BaseURL: "https://gate.example.com/in/",
 		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
 		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
 		Now:     func() time.Time { return now },
