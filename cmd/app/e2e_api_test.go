@@ -17,14 +17,17 @@ import (
 
 var client = &http.Client{Timeout: 20 * time.Second}
 
-// fetch makes one call; status 0: nobody answered.
-func fetch(method, address, token string, body []byte) (status int, answer []byte, header http.Header) {
+// fetch makes one call, with headers as names and values; status 0: nobody answered.
+func fetch(method, address, token string, body []byte, headers ...string) (status int, answer []byte, header http.Header) {
 	request, err := http.NewRequest(method, address, bytes.NewReader(body))
 	if err != nil {
 		return 0, []byte(err.Error()), nil
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
 	}
 	response, err := client.Do(request)
 	if err != nil {
