@@ -23,9 +23,14 @@ const polite = "please|pls|plz|thanks|thank you|thx|" +
 // maxForms bounds what one message asks the keywords for.
 const maxForms = 32
 
-// Candidates gives the folded forms of a message's texts to look up among an account's keywords: each text as a whole,
-// and what is left of it without polite phrases around it ("please stop", "stop. thank you"). Never a part of a
-// sentence: "please don't stop" gives "don't stop".
+// Candidates gives the folded forms of a message's texts to look up among an account's keywords: each text as a whole, and
+// by the politeness rule what is left of it without polite phrases around it.
+//
+// The politeness rule: a keyword counts only as the whole message, and a message is still whole if phrases of courtesy
+// stand before or after the word, any number of them, each divided from the rest by a space or punctuation ("please stop",
+// "stop. thank you", "stop, thanks 🙏"). Nothing else may stand beside it: "please don't stop" gives "don't stop", "can you
+// stop please" gives "can you stop", and neither is a keyword. A phrase inside a text is a part of it, and a message of
+// nothing but courtesy says nothing.
 func Candidates(texts []string) []string {
 	var forms []string
 	add := func(form string) {
