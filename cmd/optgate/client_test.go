@@ -85,12 +85,13 @@ func TestTailPrintsRecords(t *testing.T) {
 func TestWhyExplains(t *testing.T) {
 	gateway := gatewayThat(t, "key", map[string]string{
 		"/v1/why?category=marketing&channel=wa&lists=default%2Cnews&to=07700+900001": `{"allowed":false,"error":"Optout Number",
-			"list":"default","channel":"wa","since":"2026-11-22T10:00:00Z","source":"message","rule":"arret","history":[
+			"reason":"On the list Default for channel wa since 2026-11-22 10:00:00 UTC, by the word \"arret\".","list":"default",
+			"channel":"wa","since":"2026-11-22T10:00:00Z","source":"message","rule":"arret","link":{"to":"GB.9021","email":null},"history":[
 			{"at":"2026-11-22T10:00:00Z","list":"default","channel":"wa","from":"in","to":"out","source":"message","rule":"arret",
 			"linked":true,"cause":4}]}`,
 	})
 	got := command(t, nil, "why", "07700 900001", "--channel", "wa", "--lists", "default,news", "--api", gateway.URL, "--token", "key")
-	for _, words := range []string{"would be skipped: Optout Number", "list default for channel wa since 2026-11-22 10:00:00 UTC",
+	for _, words := range []string{"would be skipped: Optout Number", "the list Default for channel wa since 2026-11-22 10:00:00 UTC", "came from GB.9021",
 		`message "arret"`, "in → out", "another of the person's"} {
 		if !strings.Contains(got.out, words) {
 			t.Errorf("says nothing of %q:\n%s%s", words, got.out, got.err)

@@ -21,6 +21,7 @@ type commands struct {
 	Config    configCommand    `cmd:"" help:"Check or show a configuration."`
 	Health    healthCommand    `cmd:"" help:"Ask whether the gateway on this machine lives."`
 	Why       whyCommand       `cmd:"" help:"Explain what would happen to a message to somebody now, and why."`
+	People    peopleCommand    `cmd:"" help:"Show somebody, and put them on lists or take them off."`
 	Lists     listsCommand     `cmd:"" help:"Show opt-out lists and who is on them."`
 	Links     linksCommand     `cmd:"" help:"Make unsubscribe links."`
 	Broadcast broadcastCommand `cmd:"" help:"Show what became of a broadcast."`

@@ -17,6 +17,7 @@ type listsCommand struct {
 	Near    listsNearCommand    `cmd:"" help:"Show texts that are nearly a stop word of one."`
 	Adopt   listsAdoptCommand   `cmd:"" help:"Make such a text a stop word."`
 	Entries listsEntriesCommand `cmd:"" help:"Show who is on one."`
+	Export  listsExportCommand  `cmd:"" help:"Write everybody on one as a file that import reads."`
 	Import  listsImportCommand  `cmd:"" help:"Put the people of a CSV file on one."`
 }
 
@@ -56,17 +57,30 @@ func (c *listsShowCommand) Run(ctx context.Context, t terminal) error {
 
 type listsEntriesCommand struct {
 	listArgument
-	Search string `placeholder:"TEXT" help:"Only entries that show this."`
+	searchFlags
 	gatewayFlags
 	outputFlags
 }
 
+// searchFlags say who on a list is looked for.
+type searchFlags struct {
+	Search  string `placeholder:"TEXT" help:"Only those that show this: a part of a number in any usual writing, of an id or an e-mail."`
+	Channel string `placeholder:"CHANNEL" help:"Only entries of this channel; * are those for all channels."`
+}
+
+func (f searchFlags) query() url.Values {
+	query := url.Values{}
+	if f.Search != "" {
+		query.Set("search", f.Search)
+	}
+	if f.Channel != "" {
+		query.Set("channel", f.Channel)
+	}
+	return query
+}
+
 // Run shows a list's entries.
 func (c *listsEntriesCommand) Run(ctx context.Context, t terminal) error {
-	query := url.Values{}
-	if c.Search != "" {
-		query.Set("search", c.Search)
-	}
 	p := c.printer(t, "to", "email", "channel", "source", "since", "id")
-	return c.client().pages(ctx, c.path()+"/entries", query, p.rows)
+	return c.client().pages(ctx, c.path()+"/entries", c.query(), p.rows)
 }

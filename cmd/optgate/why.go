@@ -15,8 +15,8 @@ import (
 )
 
 type whyCommand struct {
-	Number   string   `arg:"" help:"A phone number in any usual writing, or a BSUID."`
-	Channel  string   `placeholder:"CHANNEL" help:"The channel that would send."`
+	Number   string   `arg:"" help:"A phone number in any usual writing, a BSUID, an e-mail, psid:PAGE/ID or igsid:ACCOUNT/ID."`
+	Channel  string   `placeholder:"CHANNEL" help:"The channel that would send; an e-mail needs none."`
 	Category string   `default:"marketing" placeholder:"CATEGORY" help:"marketing, utility, authentication or service."`
 	Lists    []string `placeholder:"LIST" help:"Opt-out lists that the sender would choose."`
 	gatewayFlags
@@ -26,6 +26,9 @@ type whyCommand struct {
 // Run prints what would happen to a message now, and what led there.
 func (c *whyCommand) Run(ctx context.Context, t terminal) error {
 	query := url.Values{"to": {c.Number}, "category": {c.Category}}
+	if strings.Contains(c.Number, "@") {
+		query = url.Values{"email": {c.Number}, "category": {c.Category}}
+	}
 	if c.Channel != "" {
 		query.Set("channel", c.Channel)
 	}
@@ -54,8 +57,10 @@ func (c *whyCommand) explain(t terminal, why optout.Explanation) error {
 	}
 	t.printf("A %s message to %s %s.\n", plain(c.Category), plain(c.Number), verdict)
 	if !why.Allowed {
-		t.printf("On the list %s for %s since %s, by %s.\n",
-			plain(why.List), channelWords(why.Channel), when(why.Since), cause(why.Source, why.Rule))
+		t.printf("%s\n", plain(why.Reason))
+	}
+	if why.Link != nil {
+		t.printf("It came from %s.\n", someone{To: why.Link.To, Email: why.Link.Email})
 	}
 	if len(why.History) == 0 {
 		t.printf("The ledger holds nothing about it.\n")

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+type listsExportCommand struct {
+	listArgument
+	searchFlags
+	Format string `enum:"csv,ndjson" default:"csv" help:"csv, which import reads, or ndjson."`
+	To     string `placeholder:"FILE" help:"Where to write; else to standard output. A file that is there is not overwritten."`
+	gatewayFlags
+}
+
+// Run writes everybody on a list, as they come. A file that could not be written to its end is removed.
+func (c *listsExportCommand) Run(ctx context.Context, t terminal) error {
+	query := c.query()
+	query.Set("format", c.Format)
+	answer, err := c.client().call(ctx, http.MethodGet, c.path()+"/entries", query, nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Close() //nolint:errcheck // it was read
+	if c.To == "" {
+		return whole(io.Copy(t.out, answer))
+	}
+	file, err := os.OpenFile(c.To, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	err = whole(io.Copy(file, answer))
+	if wrong := file.Close(); err == nil {
+		err = wrong
+	}
+	if err != nil {
+		_ = os.Remove(c.To) // half an export must not pass for one
+	}
+	return err
+}
+
+func whole(_ int64, err error) error {
+	if err != nil {
+		return fmt.Errorf("the export broke off, and is not whole: %w", err)
+	}
+	return nil
+}
