@@ -91,6 +91,9 @@ func decode(body []byte, into any) error {
 	if err := d.Decode(into); err != nil {
 		return undecodable(err)
 	}
+	if holdsNull(body) {
+		return fault.New(fault.Unprocessable, "null_in_list", "A list in the body holds null. Leave it out.")
+	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fault.New(fault.Invalid, "invalid_json", "The body holds more than one JSON value.")
 	}

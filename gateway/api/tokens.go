@@ -115,7 +115,7 @@ func (a *API) listTokens(c *call) error {
 type newToken struct {
 	Name    string   `json:"name"`
 	Scopes  []string `json:"scopes"`
-	Expires string   `json:"expires_at"`
+	Expires *string  `json:"expires_at"` // nil: never
 }
 
 // mostName bounds a token's name, in Unicode code points.
@@ -146,8 +146,8 @@ func (n *newToken) check(now time.Time) (expires int64, err error) {
 	}
 	slices.Sort(n.Scopes)
 	n.Scopes = slices.Compact(n.Scopes)
-	if n.Expires != "" {
-		at, err := time.Parse(time.RFC3339, n.Expires)
+	if n.Expires != nil {
+		at, err := time.Parse(time.RFC3339, *n.Expires)
 		switch expires = at.UnixMilli(); {
 		case err != nil:
 			no("expires_at", "not_a_time", "is a time as 2026-11-22T10:00:00Z")
@@ -185,7 +185,7 @@ func (a *API) createToken(c *call) error {
 	}
 	name := chance()
 	if key != "" {
-		name = account.Key.Message(fmt.Sprintf("token:%q %q %q %s", body.Name, body.Scopes, body.Expires, key))
+		name = account.Key.Message(fmt.Sprintf("token:%q %q %d %s", body.Name, body.Scopes, expires, key))
 	}
 	secret := access.NewSecret(id)
 	token := access.Token{
