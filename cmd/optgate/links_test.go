@@ -24,7 +24,7 @@ func TestLinksAreMadeForEverybodyWhoCanHaveOne(t *testing.T) {
 	defer gateway.Close()
 	flags := []string{"--api", gateway.URL, "--token", "key"}
 
-	got := command(t, nil, append(flags, "links", "offers", "--channel", "wa", "+447700900101", "12")...)
+	got := command(t, nil, append([]string{"links", "offers", "--channel", "wa", "+447700900101", "12"}, flags...)...)
 	if got.code != exitFailed || !strings.Contains(got.out, "https://gate.example.com/u/abc") || !strings.Contains(got.out, "TO") ||
 		!strings.Contains(got.err, "12: is too short") || !strings.Contains(got.err, "odd: ·[2J") {
 		t.Errorf("%d %s%s", got.code, got.out, got.err)
@@ -32,7 +32,11 @@ func TestLinksAreMadeForEverybodyWhoCanHaveOne(t *testing.T) {
 	if a := asked[0]; a["list"] != "offers" || a["channel"] != "wa" || len(a["recipients"].([]any)) != 2 {
 		t.Errorf("asked %v", a)
 	}
-	got = command(t, nil, append(flags, append([]string{"links", "offers", "-o", "json"}, make([]string, 1001)...)...)...)
+	many := append([]string{"links", "offers", "-o", "json"}, flags...)
+	for range 1001 {
+		many = append(many, "+447700900101")
+	}
+	got = command(t, nil, many...)
 	if rows := strings.Split(strings.TrimSpace(got.out), "\n"); len(rows) != 2 || !strings.HasPrefix(rows[0], `{"index":0,`) {
 		t.Errorf("json: %s", got.out)
 	}
