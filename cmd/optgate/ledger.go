@@ -34,6 +34,7 @@ func (c *ledgerVerifyCommand) Run(ctx context.Context, t terminal) error {
 	}
 	defer answer.Close() //nolint:errcheck // it was read
 	p := c.printer(t, "partition", "rows", "last_row", "heads", "ok", "head")
+	var rows []json.RawMessage // of the table, which is as wide as its longest
 	var broken []string
 	partitions := 0
 	err = lines(answer, func(line []byte) error {
@@ -45,8 +46,15 @@ func (c *ledgerVerifyCommand) Run(ctx context.Context, t terminal) error {
 		if v.Problem != nil {
 			broken = append(broken, fmt.Sprintf("partition %d at offset %d: %s", v.Partition, v.Problem.Offset, v.Problem.What))
 		}
-		return p.rows([]json.RawMessage{bytes.Clone(line)})
+		if c.Output == "json" {
+			return p.rows([]json.RawMessage{line})
+		}
+		rows = append(rows, bytes.Clone(line))
+		return nil
 	})
+	if len(rows) > 0 {
+		err = errors.Join(err, p.rows(rows))
+	}
 	switch {
 	case err != nil:
 		return err
