@@ -55,7 +55,7 @@ func (t terminal) ask(ctx context.Context, question string) (string, error) {
 	}
 	said := make(chan string, 1)
 	go func() { // a read of a terminal can't be called off: it ends with the program
-		line, _ := bufio.NewReader(t.in).ReadString('\n') //nolint:errcheck // what was read before the end is the line
+		line, _ := bufio.NewReader(t.in).ReadString('\n') // what was read before the end is the line
 		said <- line
 	}()
 	select {

@@ -172,7 +172,7 @@ func TestOneOfManyRacersChangesAList(t *testing.T) {
 func TestNearMissesAreShownAndAdopted(t *testing.T) {
 	w := newWorld(t, nil)
 	near := optout.Near{}
-	for i, text := range []string{"stpo", "stop texting me", "unsubcribe"} {
+	for i, text := range []string{"sotp", "stop texting me", "unsubcribe"} {
 		near.Misses = append(near.Misses, optout.ListedNear{
 			NearMiss: optout.NearMiss{Text: text, Count: 3 - i%2, First: now.UnixMilli(), Last: now.UnixMilli() + int64(i)}, Lists: []string{"default"},
 		})
@@ -198,7 +198,7 @@ func TestNearMissesAreShownAndAdopted(t *testing.T) {
 		return texts, page.Next
 	}
 	got, next := texts("?limit=2")
-	if diff := cmp.Diff([]string{"stpo", "unsubcribe"}, got); diff != "" || next == nil {
+	if diff := cmp.Diff([]string{"sotp", "unsubcribe"}, got); diff != "" || next == nil {
 		t.Fatalf("%s %v", diff, next)
 	}
 	if got, next = texts("?limit=2&after=" + *next); len(got) != 1 || next != nil {
@@ -210,15 +210,15 @@ func TestNearMissesAreShownAndAdopted(t *testing.T) {
 	for _, after := range []string{"x", "-1"} {
 		w.call(t, "acme-read", "GET", path+"?after="+after, "").is(400, "invalid_field")
 	}
-	w.call(t, "acme-lists", "POST", path+"/adopt", `{"text":"stpo"}`).is(200, "")
-	w.call(t, "acme-lists", "POST", path+"/adopt", `{"text":"stpo"}`).is(404, "unknown_near_miss")
+	w.call(t, "acme-lists", "POST", path+"/adopt", `{"text":"sotp"}`).is(200, "")
+	w.call(t, "acme-lists", "POST", path+"/adopt", `{"text":"sotp"}`).is(404, "unknown_near_miss")
 	w.call(t, "acme-lists", "POST", path+"/adopt", `{"text":"🛑"}`).is(422, "invalid_field")
 	w.call(t, "acme-lists", "POST", path+"/adopt", `{}`).is(422, "invalid_field")
 	if got, _ = texts(""); len(got) != 2 {
 		t.Errorf("%v", got)
 	}
 	a, err := w.Account(t.Context(), "acme")
-	if err != nil || !strings.Contains(strings.Join(a.Lists[0].Keywords, ","), "stpo") {
+	if err != nil || !strings.Contains(strings.Join(a.Lists[0].Keywords, ","), "sotp") {
 		t.Errorf("%v %v", a.Lists[0].Keywords, err)
 	}
 }

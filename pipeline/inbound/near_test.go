@@ -57,7 +57,7 @@ func TestAFloodOfNearMissesIsOneCommandASecond(t *testing.T) {
 		go func() { ended <- d.h.TellNears(ctx) }()
 		var words []string
 		for range 500 {
-			words = append(words, "stpo", "hello", "please stop texting me", "STOP")
+			words = append(words, "sotp", "hello", "please stop texting me", "STOP")
 		}
 		batch := d.typed(0, words...)
 		d.handle(batch...)
@@ -65,7 +65,7 @@ func TestAFloodOfNearMissesIsOneCommandASecond(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
 		told, commands := d.nears()
-		if told["stpo"] != 500 || told["stop texting me"] != 500 || len(told) != 2 || commands != 1 {
+		if told["sotp"] != 500 || told["stop texting me"] != 500 || len(told) != 2 || commands != 1 {
 			t.Errorf("%v in %d commands", told, commands)
 		}
 		d.handle(d.typed(10_000, "unsubcribe")...)
@@ -96,7 +96,7 @@ func TestManyNearMissesAreBoundedAndALostOneHarmsNothing(t *testing.T) {
 		if told, commands := d.nears(); len(told) != 1000 || commands != 10 {
 			t.Errorf("%d texts in %d commands", len(told), commands)
 		}
-		d.handle(d.typed(5_000, "stpo")...)
+		d.handle(d.typed(5_000, "sotp")...)
 		d.refuse = errors.New("away")
 		time.Sleep(time.Second)
 		synctest.Wait()

@@ -29,8 +29,8 @@ func TestWhatIsNearlyAStopWord(t *testing.T) {
 		optout.List{ID: "turkish", Keywords: []string{"iptal"}, Languages: map[string]optout.Language{"ar": {Keywords: []string{"إلغاء الاشتراك"}}}, Channels: []string{"*"}},
 	))
 	for text, want := range map[string]string{
-		"stpo": "stpo", "STPO!": "stpo", "sotp": "sotp", "stopo": "stopo", "sto": "sto", "stip": "stip", "st op": "st op", "stp": "stp",
-		"please stpo": "stpo", "unsubcribe": "unsubcribe", "unsuscrib": "unsuscrib", "unsubscribbed": "unsubscribbed", "unsbuscrieb": "unsbuscrieb", "unsub": "",
+		"sotp": "sotp", "SOTP!": "sotp", "stopo": "stopo", "sto": "sto", "stip": "stip", "st op": "st op", "stp": "stp",
+		"please sotp": "sotp", "unsubcribe": "unsubcribe", "unsuscrib": "unsuscrib", "unsubscribbed": "unsubscribbed", "unsbuscrieb": "unsbuscrieb", "unsub": "",
 		"отписатся": "отписатся", "İPTLA": "iptla", "الغاء الاشتراق": "الغاء الاشتراق", "abmleden": "abmleden",
 		"stop texting me": "stop texting me", "Unsubscribe me from this": "unsubscribe me from this", "don't stop": "don't stop", "please, stop it": "stop it",
 		"can you stop, please?": "can you stop", "pls remove me now": "remove me now", "make it stop all now": "make it stop all now",
@@ -84,10 +84,10 @@ func (w *world) miss(text string, count int, at int64, lists ...string) {
 
 func TestNearMissesAreCountedAndTheOldestGivesWay(t *testing.T) {
 	w := declared(t)
-	w.miss("stpo", 2, 50, "default", "gone")
-	w.miss("stpo", 1, 40, "default")
+	w.miss("sotp", 2, 50, "default", "gone")
+	w.miss("sotp", 1, 40, "default")
 	w.miss("stop", 1, 40, "default") // is a word
-	if got := w.near("default").Texts; len(got) != 1 || got[0] != (optout.NearMiss{Text: "stpo", Count: 3, First: 40, Last: 50}) {
+	if got := w.near("default").Texts; len(got) != 1 || got[0] != (optout.NearMiss{Text: "sotp", Count: 3, First: 40, Last: 50}) {
 		t.Errorf("%+v", got)
 	}
 	if w.near("gone").Texts != nil {
@@ -135,7 +135,7 @@ func TestAnAdoptedTextIsAWordAndNoNearMiss(t *testing.T) {
 // FuzzNear holds that a near miss is one of the forms asked about, short, without digits, and never what a list hears.
 func FuzzNear(f *testing.F) {
 	l := lexicon(f, account(optout.List{ID: "odd", Keywords: []string{"a.b c", "ほしい", "--x--"}, Channels: []string{"*"}}))
-	for _, text := range []string{"stpo", "don't stop", "unsubscribe me", "stop. 12", "x", "  ", "отписатся"} {
+	for _, text := range []string{"sotp", "don't stop", "unsubscribe me", "stop. 12", "x", "  ", "отписатся"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
