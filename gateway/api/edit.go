@@ -17,20 +17,22 @@ type piece struct {
 // edits makes commands and waits for what their shards say, in the order of the pieces; decided is false where some shard
 // takes longer than 2 s, and then all of them are kept all the same.
 func (a *API) edits(c *call, account string, pieces []piece) (answers []optout.EditAnswer, decided bool, err error) {
-	records := make([]*stream.Record, len(pieces))
-	for i, p := range pieces {
+	records := make([]*stream.Record, 0, len(pieces))
+	for _, p := range pieces {
 		p.edit.Answer = true
-		if records[i], err = p.edit.Record(a.Shards, p.id, account, a.Now().UnixMilli()); err != nil {
+		r, err := p.edit.Record(a.Shards, p.id, account, a.Now().UnixMilli())
+		if err != nil {
 			return nil, false, err
 		}
+		records = append(records, r)
 	}
 	if err := a.Publisher.Publish(c.ctx, records...); err != nil {
 		return nil, false, notKept(err)
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, decisionTime) // for all together
 	defer cancel()
-	for i, r := range records {
-		answer, err := a.decided(ctx, r.Partition, r.Offset, pieces[i].id)
+	for _, r := range records {
+		answer, err := a.decided(ctx, r.Partition, r.Offset, string(r.Key)) // a command's key is its id
 		if err != nil || answer == nil {
 			return nil, false, err
 		}

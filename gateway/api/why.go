@@ -45,7 +45,7 @@ func (a *API) why(c *call) error {
 		if (said[0].Verdict == gate.Skip) != barred {
 			continue // it changes at this moment
 		}
-		explained, err := a.explain(c, account, p, person, checked)
+		explained, err := a.explain(c, p, checked)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func barring(person optout.Person, l optout.List, e optout.Entry) gate.Answer {
 }
 
 // explain reads what the ledger says of the entries that a send is checked against.
-func (a *API) explain(c *call, account optout.Account, p chat.Pseudonym, person optout.Person, checked []optout.Entry) (optout.Explanation, error) {
+func (a *API) explain(c *call, p chat.Pseudonym, checked []optout.Entry) (optout.Explanation, error) {
 	var rows []optout.Row
 	for _, e := range checked {
 		chain, err := optout.Chain(c.ctx, p, e, a.ledger(a.Shards.Of(p)))

@@ -1,6 +1,7 @@
 package optout
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -63,10 +64,8 @@ func (s Search) Finds(id chat.Identifier, channel string) bool {
 // they are dialled at home (0…), or at its beginning where they are written as they are dialled abroad (+…, 00…).
 func (s Search) calls(id chat.Identifier) bool {
 	number := id.Value()
-	for _, whole := range s.whole {
-		if whole == id {
-			return true
-		}
+	if slices.Contains(s.whole, id) {
+		return true
 	}
 	if s.begins {
 		return strings.HasPrefix(number, s.digits)

@@ -28,5 +28,5 @@ func FromCell(text string) string {
 
 // marked says whether an apostrophe stands before what could be a formula, or before another mark.
 func marked(text string) bool {
-	return len(text) > 1 && text[0] == '\'' && strings.Contains(formula+"'", text[1:2])
+	return len(text) > 1 && text[0] == '\'' && strings.ContainsRune(formula+"'", rune(text[1]))
 }
