@@ -2,17 +2,14 @@ package store
 
 import "optgate/pipeline/access"
 
-// deriveAudit keeps each account's audit in the order of time, and a shard's, whose oldest entries are forgotten.
+// deriveAudit keeps each account's audit in the order of time, and which accounts ever had one.
 func deriveAudit(ops []op, key string, there bool) []op {
 	account, place, ok := access.ParseAuditKey(key)
 	if !ok {
 		return ops
 	}
-	do := zRem
-	if there {
-		do = zAdd
+	if !there {
+		return append(ops, op{verb: zRem, name: auditName(account), member: place})
 	}
-	return append(ops,
-		op{verb: do, name: auditName(account), member: place},
-		op{verb: do, name: keyAudit, member: place + "/" + account})
+	return append(ops, op{verb: zAdd, name: auditName(account), member: place}, op{verb: sAdd, name: keyAudits, member: account})
 }

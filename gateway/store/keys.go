@@ -19,7 +19,7 @@ const (
 	keyNames     = "names"      // set: every derived key, so that all can be dropped
 	keyActive    = "active"     // hash: broadcasts that are not forgotten → their status
 	keyImports   = "imports"    // hash: imports that are not forgotten → status:ms since which they are silent or over
-	keyAudit     = "audit"      // sorted set: entries of all audits of the shard, by their time
+	keyAudits    = "audits"     // set: accounts of the shard that ever had an audit
 )
 
 // Of deliveries to webhook URLs, folded from `state` too:

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -130,18 +129,27 @@ func (s *Store) Audit(ctx context.Context, account string, since time.Time, afte
 	return page, next, nil
 }
 
-// OldAudit gives the keys of a shard's entries of audits that are older than a time, the oldest first, as many as one command
-// may forget.
+// OldAudit gives the keys of a shard's entries of audits that are older than a time, each account's oldest first, as many as
+// one command may forget.
 func (s *Store) OldAudit(ctx context.Context, shard int, before time.Time) (keys []string, err error) {
-	members, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: s.key(shard, keyAudit), Start: "-", Stop: "(" + access.PlaceAfter(before), ByLex: true, Count: access.MostForgotten,
-	}).Result()
+	accounts, err := s.rdb.SMembers(ctx, s.key(shard, keyAudits)).Result()
 	if err != nil {
-		return nil, fmt.Errorf("look for old entries of audits: %w", err)
+		return nil, fmt.Errorf("look for audits: %w", err)
 	}
-	for _, member := range members {
-		place, account, _ := strings.Cut(member, "/")
-		keys = append(keys, access.AuditKey(account, place))
+	for _, account := range accounts {
+		places, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+			Key: s.key(shard, auditName(account)), Start: "-", Stop: "(" + access.PlaceAfter(before), ByLex: true,
+			Count: int64(access.MostForgotten - len(keys)),
+		}).Result()
+		if err != nil {
+			return nil, fmt.Errorf("look for old entries of an audit: %w", err)
+		}
+		for _, place := range places {
+			keys = append(keys, access.AuditKey(account, place))
+		}
+		if len(keys) == access.MostForgotten {
+			break
+		}
 	}
 	return keys, nil
 }
