@@ -30,6 +30,7 @@ type desk struct {
 	facts    map[int]chat.Fact
 	messages []stream.Record
 	verdict  gate.Answer
+	cause    *gate.Cause // of skips
 	asked    gate.Question
 }
 
@@ -48,7 +49,7 @@ func emptyDesk() *desk {
 }
 
 func (d *desk) options() api.BroadcastOptions {
-	return api.BroadcastOptions{Broadcasts: d, Rows: d, Gate: d}
+	return api.BroadcastOptions{Broadcasts: d, Rows: d, Gate: d, Explain: d.explain}
 }
 
 func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {
@@ -161,6 +162,12 @@ func (d *desk) Ask(_ context.Context, questions []gate.Question) []gate.Answer {
 	defer d.mu.Unlock()
 	d.asked = questions[0]
 	return []gate.Answer{d.verdict}
+}
+
+func (d *desk) explain(_ context.Context, _ []gate.Question, answers []gate.Answer) {
+	for i := range answers {
+		answers[i].Cause = d.cause
+	}
 }
 
 func (d *desk) Ends(context.Context, stream.Topic, int) (first, end int64, err error) {

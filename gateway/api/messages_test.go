@@ -58,7 +58,11 @@ func TestASingleMessageIsRefusedWhereItMayNotBeSent(t *testing.T) {
 		return d.call(t, "acme-admin", "POST", "/v1/messages", body, headers...)
 	}
 	d.verdict = gate.Answer{Verdict: gate.Skip, List: "news", Channel: "*"}
-	post(receiptNote).is(http.StatusUnprocessableEntity, "opted_out")
+	d.cause = &gate.Cause{Name: "Our news", Since: now, Source: "message", Rule: "stop"}
+	said := string(post(receiptNote).is(http.StatusUnprocessableEntity, "opted_out").body)
+	if want := `This person has opted out. On the list Our news for all channels since 2026-11-22 12:00:00 UTC, by the word \"stop\".`; !strings.Contains(said, want) {
+		t.Errorf("%s", said)
+	}
 	d.verdict = gate.Answer{}
 	post(receiptNote).is(http.StatusServiceUnavailable, "not_certain")
 	d.verdict = gate.Answer{Verdict: gate.Go}

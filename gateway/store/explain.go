@@ -13,7 +13,7 @@ import (
 
 const (
 	explainAtOnce = 1000                   // people asked about in one pipeline
-	explainTime   = 500 * time.Millisecond // that a page's explanations may take: what isn't explained then is told without
+	explainTime   = 100 * time.Millisecond // that explanations may take, so that those who may go are asked about once: what isn't explained then is told without
 )
 
 // Explain adds its cause to each answer that is a Skip, as far as the people's states can be read now. It asks once for

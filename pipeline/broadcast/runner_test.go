@@ -44,7 +44,7 @@ func TestABroadcastReachesEachPersonOnceAndSkipsThoseOptedOut(t *testing.T) {
 			if barred {
 				out++
 			}
-			if barred != (f.Error == "Optout Number" && f.List == "default" && f.Reason == "On the list default for channel wa.") {
+			if barred != (f.Error == "Optout Number" && f.List == "default" && f.Reason == "On the list Our list for channel wa since 1970-01-01 00:00:00 UTC, by an import.") {
 				t.Errorf("row %d: %+v", n+1, f)
 			}
 		}

@@ -78,12 +78,21 @@ func (w *world) plan(body string) broadcast.Ref {
 	return d.Ref
 }
 
+// explain tells of every skip that it was imported.
+func explain(_ context.Context, _ []gate.Question, answers []gate.Answer) {
+	for i := range answers {
+		if answers[i].Verdict == gate.Skip {
+			answers[i].Cause = &gate.Cause{Name: "Our list", Since: time.Unix(0, 0), Source: "import"}
+		}
+	}
+}
+
 // run starts a runner and gives what ends it.
 func (w *world) run() (stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	r := &broadcast.Runner{
-		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Gate: w, Reader: w,
+		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Gate: w, Explain: explain, Reader: w,
 		Follow:    func(from int64) shard.Follower { return &follower{w, from} },
 		Publisher: w, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
 	}

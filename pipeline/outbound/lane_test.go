@@ -127,7 +127,7 @@ func TestWhoOptsOutWhileAMessageWaitsGetsNothing(t *testing.T) {
 			t.Errorf("called %d times", n)
 		}
 		w.wantFact("b.1", chat.Skipped, gate.SkipReason)
-		if f := w.facts()["b.1"][0]; f.List != "default" || f.Reason != "On the list default for all channels." {
+		if f := w.facts()["b.1"][0]; f.List != "default" || f.Reason != "On the list Our list for all channels since 1970-01-01 00:00:00 UTC, by an import." {
 			t.Errorf("fact %+v", f)
 		}
 		if n := w.counted("gate skip"); n != 1 {

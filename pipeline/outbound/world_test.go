@@ -88,10 +88,19 @@ func after(d time.Duration) {
 	synctest.Wait()
 }
 
+// explain tells of every skip that it was imported.
+func explain(_ context.Context, _ []gate.Question, answers []gate.Answer) {
+	for i := range answers {
+		if answers[i].Verdict == gate.Skip {
+			answers[i].Cause = &gate.Cause{Name: "Our list", Since: time.Unix(0, 0), Source: "import"}
+		}
+	}
+}
+
 // lane makes a lane of the world's partition. Two of them are two processes.
 func (w *world) lane(kind outbound.Kind) *outbound.Lane {
 	return &outbound.Lane{
-		Kind: kind, Shards: 2, Intents: &owned{w: w}, Reader: w, Publisher: w, Gate: w, Caller: w, Pace: w, Metrics: w,
+		Kind: kind, Shards: 2, Intents: &owned{w: w}, Reader: w, Publisher: w, Gate: w, Explain: explain, Caller: w, Pace: w, Metrics: w,
 		Follow: func(from int64) shard.Follower {
 			return w.follow(kind, from)
 		},
