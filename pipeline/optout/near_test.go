@@ -30,7 +30,7 @@ func TestWhatIsNearlyAStopWord(t *testing.T) {
 	))
 	for text, want := range map[string]string{
 		"sotp": "sotp", "SOTP!": "sotp", "stopo": "stopo", "sto": "sto", "stip": "stip", "st op": "st op", "stp": "stp",
-		"please sotp": "sotp", "unsubcribe": "unsubcribe", "unsuscrib": "unsuscrib", "unsubscribbed": "unsubscribbed", "unsbuscrieb": "unsbuscrieb", "unsub": "",
+		"please sotp": "sotp", "unsubcribe": "unsubcribe", "unsuscrib": "unsuscrib", "unsubscribexd": "unsubscribexd", "unsbuscrieb": "unsbuscrieb", "unsub": "",
 		"отписатся": "отписатся", "İPTLA": "iptla", "الغاء الاشتراق": "الغاء الاشتراق", "abmleden": "abmleden",
 		"stop texting me": "stop texting me", "Unsubscribe me from this": "unsubscribe me from this", "don't stop": "don't stop", "please, stop it": "stop it",
 		"can you stop, please?": "can you stop", "pls remove me now": "remove me now", "make it stop all now": "make it stop all now",
