@@ -71,13 +71,13 @@ func (r *receiver) got() []posted {
 // verified says whether a post's signature is one that this secret makes, written from the specification of Standard Webhooks.
 func (p posted) verified(secret string) bool {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	at, bad := strconv.ParseInt(p.header.Get("webhook-timestamp"), 10, 64)
+	at, bad := strconv.ParseInt(p.header.Get("Webhook-Timestamp"), 10, 64)
 	if err != nil || bad != nil || time.Since(time.Unix(at, 0)).Abs() > 5*time.Minute {
 		return false
 	}
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%d.%s", p.header.Get("webhook-id"), at, p.body)
-	for _, signature := range strings.Fields(p.header.Get("webhook-signature")) {
+	fmt.Fprintf(mac, "%s.%d.%s", p.header.Get("Webhook-Id"), at, p.body)
+	for _, signature := range strings.Fields(p.header.Get("Webhook-Signature")) {
 		if version, text, ok := strings.Cut(signature, ","); ok && version == "v1" {
 			if given, err := base64.StdEncoding.DecodeString(text); err == nil && hmac.Equal(given, mac.Sum(nil)) {
 				return true
@@ -144,11 +144,11 @@ func TestEachChangeIsPostedOnceAndSigned(t *testing.T) {
 		form := regexp.MustCompile(`^\{"opt_list_name":"Otter news","mobile":447700900001,"email":"","channel_id":101,"action":"optout",` +
 			`"at":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","source":"message","id":"(fd-\d+-[0-9a-f]{24})"\}$`)
 		id := form.FindStringSubmatch(first.body)
-		if id == nil || first.header.Get("webhook-id") != id[1] || first.header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s under %q", first.body, first.header.Get("webhook-id"))
+		if id == nil || first.header.Get("Webhook-Id") != id[1] || first.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s under %q", first.body, first.header.Get("Webhook-Id"))
 		}
 		if !first.verified(secret.Secret) || first.verified("whsec_"+base64.StdEncoding.EncodeToString([]byte("another secret of 24 b."))) {
-			t.Errorf("the signature %q", first.header.Get("webhook-signature"))
+			t.Errorf("the signature %q", first.header.Get("Webhook-Signature"))
 		}
 		var entry struct{ ID string }
 		if status, answer := w.api(http.MethodPost, "/v1/optout-lists/"+list+"/entries", acmeToken, map[string]any{"email": "Otter@Example.com", "channel": "*"}, &entry); status != http.StatusCreated {
@@ -200,8 +200,8 @@ func TestAFeedOutlivesItsGateway(t *testing.T) {
 			return len(all) == 1 && all[0].Status == "delivered"
 		})
 		for _, p := range r.got() {
-			if p.header.Get("webhook-id") != w.deliveries(list)[0].ID {
-				t.Errorf("posted under %q", p.header.Get("webhook-id"))
+			if p.header.Get("Webhook-Id") != w.deliveries(list)[0].ID {
+				t.Errorf("posted under %q", p.header.Get("Webhook-Id"))
 			}
 		}
 	})
