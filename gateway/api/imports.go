@@ -216,6 +216,8 @@ func failure(i imports.Import) string {
 	switch i.Code {
 	case imports.CodeMixed:
 		return "Two files were sent under one Idempotency-Key at once. What they say is in force, but the counts are of both: send each again under a key of its own."
+	case imports.CodeIncomplete:
+		return "Some rows could not be decided; an operator finds them among the dead letters. The others are in force."
 	case imports.CodeRefused:
 		return fmt.Sprintf("Over %d rows were refused. What was taken before is in force.", imports.MaxRefused)
 	case imports.CodeTooLarge:

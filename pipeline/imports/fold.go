@@ -163,14 +163,20 @@ func applyProgress(t *shard.Turn, c shard.Command) error {
 	})
 }
 
-// applyEnd ends an import. Whoever tells the end has seen that every part is in force, and all counts stand before it in the
-// log: the end finishes the import, save where something was cut off.
+// applyEnd ends an import. Whoever tells the end has seen that every part was decided, and what became of each stands before it
+// in the log: what is missing will never come.
 func applyEnd(t *shard.Turn, c shard.Command) error {
 	return change(t, c, func(i *Import, s *say) {
-		i.revive()
-		i.Told, i.Parts, i.AllPages = true, s.Parts, s.Pages
+		if i.revive(); i.Status != Running { // another reader of the same file was faster
+			return
+		}
+		i.Parts, i.AllPages = s.Parts, s.Pages
 		i.Line, i.Heard = max(i.Line, s.Line), max(i.Heard, c.Made)
-		i.settle(c.Made)
+		if i.Counted < i.Parts || i.Pages < i.AllPages {
+			i.fail(CodeIncomplete, c.Made)
+			return
+		}
+		i.Status, i.Ended = Finished, c.Made
 	})
 }
 
@@ -201,13 +207,6 @@ func (i *Import) revive() {
 
 func (i *Import) fail(code string, now int64) { i.Status, i.Code, i.Ended = Failed, code, now }
 
-// settle finishes an import of which everything is known.
-func (i *Import) settle(now int64) {
-	if i.Status == Running && i.Told && i.Counted == i.Parts && i.Pages == i.AllPages {
-		i.Status, i.Ended = Finished, now
-	}
-}
-
 func refusedKeys(p shard.Place, c shard.Command) ([]string, error) {
 	f, err := shard.Body[refused](c)
 	if err != nil {
@@ -230,7 +229,6 @@ func applyRefused(t *shard.Turn, c shard.Command) error {
 		return err
 	}
 	i.Pages, i.Refused, i.Heard = i.Pages+1, i.Refused+len(f.Page.Rows), max(i.Heard, c.Made)
-	i.settle(c.Made)
 	if err := t.Put(r.PageKey(f.Number), f.Page); err != nil {
 		return err
 	}
@@ -276,7 +274,6 @@ func applyCount(t *shard.Turn, c shard.Command) error {
 	page.Told[n.Part%partsPerPage] = told{n.Digest, n.Offset}
 	i.Added, i.Known, i.Stayed = i.Added+n.Added, i.Known+n.Known, i.Stayed+n.Stayed
 	i.Counted, i.High, i.Heard = i.Counted+1, max(i.High, n.Part+1), max(i.Heard, c.Made)
-	i.settle(c.Made)
 	if err := t.Put(r.PartsKey(n.Part/partsPerPage), page); err != nil {
 		return err
 	}

@@ -13,7 +13,8 @@ import (
 // Due gives the command that an import is in need of: one that fell silent is broken off, one that ended long ago is
 // forgotten. Whether it really is due, its fold decides. nil: none.
 func (i Import) Due(n chat.Shards, id string, now time.Time) (*stream.Record, error) {
-	kind, body := "", any(nil)
+	var kind string
+	var body any
 	switch {
 	case i.Status == Running && now.UnixMilli()-i.Heard >= Silence.Milliseconds():
 		kind, body = CommandSilent, say{Import: i.ID}

@@ -23,11 +23,12 @@ const (
 
 // Codes of what an import failed by. What it had filed until then stays filed.
 const (
-	CodeBrokenOff = "broken_off"             // whoever read the file is gone, or couldn't go on; the file can be sent again
-	CodeMixed     = "mixed_files"            // two files were sent under one Idempotency-Key at once
-	CodeRefused   = "too_many_refused"       // more rows were refused than are kept
-	CodeTooLarge  = "too_large"              // the file is over the limits
-	CodeKeyReused = "idempotency_key_reused" // the Idempotency-Key belongs to another import; an answer's alone
+	CodeBrokenOff  = "broken_off"             // whoever read the file is gone, or couldn't go on; the file can be sent again
+	CodeMixed      = "mixed_files"            // two files were sent under one Idempotency-Key at once
+	CodeRefused    = "too_many_refused"       // more rows were refused than are kept
+	CodeTooLarge   = "too_large"              // the file is over the limits
+	CodeIncomplete = "incomplete"             // parts of it could not be decided, and are dead letters
+	CodeKeyReused  = "idempotency_key_reused" // the Idempotency-Key belongs to another import; an answer's alone
 )
 
 const (
@@ -36,8 +37,9 @@ const (
 	Silence = 2 * time.Minute
 	// Kept is how long an import that has ended can be looked at.
 	Kept = 30 * 24 * time.Hour
-	// MaxRows bounds the entries of one file, MaxRefused those of them that are refused: each of these is kept.
-	MaxRows    = 10_000_000
+	// MaxRows bounds the entries of one file.
+	MaxRows = 10_000_000
+	// MaxRefused bounds those of them that are refused: each is kept.
 	MaxRefused = 1_000_000
 )
 
@@ -65,7 +67,6 @@ type Import struct {
 	High     int      `json:"high"`            // one more than the highest number of a part counted
 	Parts    int      `json:"parts,omitempty"` // in all; known at the end
 	AllPages int      `json:"all_pages,omitempty"`
-	Told     bool     `json:"told,omitempty"` // the end was told, and with it Parts and AllPages
 }
 
 // Terms are what an import does with each row besides what stands there. The same Idempotency-Key means the same terms.

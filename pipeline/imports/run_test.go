@@ -17,6 +17,8 @@ import (
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/imports"
+	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
 
@@ -269,6 +271,26 @@ func TestOwnersThatDecideNothingEndAnImport(t *testing.T) {
 			t.Errorf("%s, %v", sums(&i), err)
 		}
 	})
+}
+
+// TestAPartThatCanNotBeDecidedIsNoSilence: what became a dead letter was not filed, and the import says so.
+func TestAPartThatCanNotBeDecidedIsNoSilence(t *testing.T) {
+	w := newWorld()
+	dead := 0
+	w.dead = func(c shard.Command) bool {
+		if c.Kind == optout.CommandEdit {
+			dead++
+		}
+		return c.Kind == optout.CommandEdit && dead == 2
+	}
+	i, err := run(t.Context(), w, order("i", "1"), strings.NewReader(file(0, 2000)))
+	if err != nil || i.Status != imports.Failed || i.Code != imports.CodeIncomplete || i.Added >= 2000 {
+		t.Errorf("%s, %v", sums(&i), err)
+	}
+	i, err = run(t.Context(), w, order("i", "2"), strings.NewReader(file(0, 2000))) // whatever was the matter is mended
+	if err != nil || sums(&i) != "finished  2000+0+0+20" {
+		t.Errorf("%s, %v", sums(&i), err)
+	}
 }
 
 // TestASlowFileIsHeardOf reads a file that takes hours, and one of which the reader is gone without a word.

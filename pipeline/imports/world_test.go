@@ -35,6 +35,7 @@ type world struct {
 	held    bool                         // owners decide nothing by themselves
 	crash   func() bool                  // before a decision: its effects are out, it is not
 	publish func(r *stream.Record) error // instead of taking it in; nil: take it
+	dead    func(c shard.Command) bool   // it can't be folded
 	most    int                          // commands of edits that were undecided at once in a shard
 	bad     error
 }
@@ -99,7 +100,7 @@ func (w *world) step() bool {
 func (w *world) fold(s int, crashed bool) (again bool) {
 	c, place := w.log[s][w.next[s]], shard.Place{Shards: shards, Shard: s, Offset: int64(w.next[s])}
 	rule, known := rules[c.Kind]
-	if !known {
+	if !known || w.dead != nil && w.dead(c) {
 		w.next[s]++
 		return false
 	}
