@@ -45,6 +45,9 @@ func (a *API) listAudit(c *call) error {
 	if err != nil {
 		return err
 	}
+	if after != "" && !access.IsPlace(after) {
+		return wrongField(fault.Invalid, "after", "bad_cursor", "is no cursor that a page gave as next")
+	}
 	var since time.Time
 	if text := c.query("since"); text != "" {
 		if since, err = time.Parse(time.RFC3339, text); err != nil {

@@ -84,6 +84,7 @@ func TestEachChangeLeavesAnEntryInTheAudit(t *testing.T) {
 	if diff := cmp.Diff(want[3:], w.audited(t, "acme-admin", "/v1/audit?after="+page.Next)); diff != "" {
 		t.Error(diff)
 	}
+	w.call(t, "acme-admin", "GET", "/v1/audit?after=%ff%00", "").is(400, "invalid_field")
 	w.call(t, "acme-admin", "GET", "/v1/audit?since=yesterday", "").is(400, "invalid_field")
 }
 

@@ -118,8 +118,11 @@ type newToken struct {
 	Expires *string  `json:"expires_at"` // nil: never
 }
 
-// mostName bounds a token's name, in Unicode code points.
-const mostName = 64
+// Bounds of what a token is made of.
+const (
+	mostName   = 64 // Unicode code points
+	mostScopes = 16 // of which some may repeat
+)
 
 // check gives when the token expires (ms since 1970; 0: never), or what is wrong, all at once.
 func (n *newToken) check(now time.Time) (expires int64, err error) {
@@ -136,8 +139,12 @@ func (n *newToken) check(now time.Time) (expires int64, err error) {
 	case strings.ContainsFunc(n.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		no("name", "not_printable", "has letters, digits, signs and spaces only")
 	}
-	if len(n.Scopes) == 0 {
+	switch {
+	case len(n.Scopes) == 0:
 		no("scopes", "required", "names at least one of "+strings.Join(access.Scopes(), ", "))
+	case len(n.Scopes) > mostScopes:
+		no("scopes", "too_many", fmt.Sprintf("has at most %d", mostScopes))
+		n.Scopes = nil
 	}
 	for i, scope := range n.Scopes {
 		if !slices.Contains(access.Scopes(), scope) {
@@ -274,5 +281,6 @@ func (a *API) revokeToken(c *call) error {
 	if err != nil {
 		return err
 	}
+	_, _ = a.Made.Tokens(c.ctx, account, time.Now()) // here it is in force at once; where it can't be read, within a second too
 	return c.answer(http.StatusOK, viewToken(revoked, now))
 }

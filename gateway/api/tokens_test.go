@@ -158,6 +158,7 @@ func TestWhatIsNoTokenIsRefusedFieldByField(t *testing.T) {
 	f(`{"name":"a\u0007b","scopes":["read"]}`, 422, "invalid_field", "name not_printable")
 	f(`{"name":"a\u202eb","scopes":["read"]}`, 422, "invalid_field", "name not_printable")
 	f(`{"name":"a","scopes":["read"],"expires_at":"2026-11-22T12:00:00Z"}`, 422, "invalid_field", "expires_at expired")
+	f(`{"name":"a","scopes":["x"`+strings.Repeat(`,"x"`, 5000)+`]}`, 422, "invalid_field", "scopes too_many")
 	f(`{"name":"a","scopes":["read"],"token":"mine"}`, 422, "invalid_field", "token unknown_field")
 	f(`{"name":"a","scopes":"read"}`, 422, "invalid_field", "scopes wrong_type")
 	f(`{"name":"reader","scopes":["read"]}`, 409, "name_taken") // the configuration's

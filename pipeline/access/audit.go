@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,11 @@ func Place(at, offset int64) string { return fmt.Sprintf("%0*d.%016x", placeDigi
 
 // PlaceAfter gives what is before every place of a time or later, and after every earlier one.
 func PlaceAfter(at time.Time) string { return fmt.Sprintf("%0*d", placeDigits, max(at.UnixMilli(), 0)) }
+
+var placeForm = regexp.MustCompile(`^[0-9]{13}\.[0-9a-f]{16}$`)
+
+// IsPlace says whether a text is written as a place.
+func IsPlace(text string) bool { return placeForm.MatchString(text) }
 
 // placeTime reads the time of a place.
 func placeTime(place string) (ms int64, err error) {
@@ -102,7 +108,7 @@ func forgetKeys(_ shard.Place, c shard.Command) ([]string, error) {
 		return nil, fmt.Errorf("%d entries to forget", len(forget.Keys))
 	}
 	for _, key := range forget.Keys {
-		if _, _, ok := ParseAuditKey(key); !ok {
+		if _, place, ok := ParseAuditKey(key); !ok || !IsPlace(place) {
 			return nil, errors.New("a key of something else is no entry to forget")
 		}
 	}

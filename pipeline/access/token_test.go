@@ -191,4 +191,5 @@ func TestWhatNobodyOfOursMakesIsNotFolded(t *testing.T) {
 	f(access.CommandForget, "", `{"keys":[]}`)
 	f(access.CommandForget, "", `{"keys":["account/acme"]}`)
 	f(access.CommandForget, "", `{"keys":["audit/acme/soon"]}`)
+	f(access.CommandForget, "", `{"keys":["audit/acme/1.2"]}`)
 }
