@@ -69,18 +69,19 @@ func parseHeads(body []byte, partitions int) (map[int][]optout.Head, error) {
 		}
 		var h struct {
 			optout.Head
-			Offset *int64 `json:"offset"` // one that is missing is not the first
+			Partition *int   `json:"partition"` // what is missing is not the first
+			Offset    *int64 `json:"offset"`
 		}
 		err := json.Unmarshal(line, &h)
 		if err == nil {
 			_, err = shard.ParseChain(h.Chain)
 		}
-		if err != nil || h.Offset == nil || *h.Offset < 0 || h.Partition < 0 || h.Partition >= partitions {
+		if err != nil || h.Offset == nil || *h.Offset < 0 || h.Partition == nil || *h.Partition < 0 || *h.Partition >= partitions {
 			return nil, fault.New(fault.Unprocessable, "not_a_head",
 				`Line %d is no head of this ledger, as {"partition":0,"offset":41,"chain":"<64 digits of hex>"}.`, n)
 		}
-		h.Head.Offset = *h.Offset
-		heads[h.Partition] = append(heads[h.Partition], h.Head)
+		h.Head.Offset, h.Head.Partition = *h.Offset, *h.Partition
+		heads[*h.Partition] = append(heads[*h.Partition], h.Head)
 	}
 	return heads, nil
 }

@@ -139,7 +139,7 @@ func TestWhatIsNoHeadIsRefused(t *testing.T) {
 	w := newWorld(t, nil)
 	chain := strings.Repeat("0", 64)
 	for _, body := range []string{
-		"{", "[]", "7", `{"partition":0,"offset":1}`, `{"partition":0,"chain":"` + chain + `"}`, `{"partition":2,"offset":1,"chain":"` + chain + `"}`,
+		"{", "[]", "7", `{"partition":0,"offset":1}`, `{"offset":1,"chain":"` + chain + `"}`, `{"partition":0,"chain":"` + chain + `"}`, `{"partition":2,"offset":1,"chain":"` + chain + `"}`,
 		`{"partition":-1,"offset":1,"chain":"` + chain + `"}`, `{"partition":0,"offset":-1,"chain":"` + chain + `"}`, `{"partition":0,"offset":1,"chain":"x"}`,
 	} {
 		w.call(t, "operator", "POST", "/v1/ledger/verify", body, "Content-Type", "application/x-ndjson").is(422, "not_a_head")
