@@ -49,7 +49,8 @@ const entriesSeen = 1 << 20
 // not grow with the log.
 type Verifier struct {
 	verdict Verdict
-	chain   shard.Chain
+	chain   shard.Chain  // over all rows as they stand there
+	near    *shard.Chain // after a break: as rows say it, so that the next break is found too
 	cursor  shard.Cursor
 	agreed  bool // the cursor was compared
 	heads   []Head
@@ -69,8 +70,8 @@ type (
 )
 
 // NewVerifier begins with a partition. cursor is the one that state holds, read before the end of the ledger was asked for;
-// heads are those of this partition that must stand. look gives the record at an
-// offset; stream.ErrTruncated where there is none.
+// heads are those of this partition that must stand. look gives the record at an offset; stream.ErrTruncated where there is
+// none.
 func NewVerifier(installation string, partition int, cursor shard.Cursor, heads []Head, look func(ctx context.Context, offset int64) (stream.Record, error)) *Verifier {
 	v := &Verifier{
 		verdict: Verdict{Partition: partition, FirstRow: NoRow, LastRow: NoRow}, chain: shard.NewChain(installation, partition),
@@ -93,14 +94,19 @@ func (v *Verifier) Take(ctx context.Context, r *stream.Record) error {
 	}
 	v.verdict.LastRow = r.Offset
 	v.chain = v.chain.After(r)
+	want := v.chain
+	if v.near != nil {
+		*v.near = v.near.After(r)
+		want = *v.near
+	}
 	switch told := r.Header(shard.HeaderChain); told {
-	case v.chain.String():
+	case want.String():
 	case "":
 		v.verdict.Unchained++
 	default:
-		v.problem(r.Offset, "the chain breaks: this row was changed or moved, or rows between it and the last good one were removed, changed or added")
+		v.problem(r.Offset, "the chain breaks: this row or its chain was changed, or rows between it and the last good one were removed, added or moved")
 		if chain, err := shard.ParseChain(told); err == nil {
-			v.chain = chain // what comes after it may be whole in itself
+			v.near = &chain // what comes after it may be whole in itself
 		}
 	}
 	return v.follow(ctx, r)

@@ -177,6 +177,10 @@ func TestTamperingShows(t *testing.T) {
 		if got.OK || got.Problem == nil || !strings.Contains(got.Problem.What, c.what) {
 			t.Errorf("%s: %+v %+v", name, got, got.Problem)
 		}
+		rows := name != "changed chain" && name != "another installation" // else all that is wrong is what a row says of its chain
+		if rows && c.what == "chain breaks" && (got.Heads > 1 || got.Head == cursor.Chain) {
+			t.Errorf("%s: %d heads stand, the last is %s", name, got.Heads, got.Head)
+		}
 	}
 	// Only heads that were kept tell of a forger who computes all hashes anew and writes state anew, too.
 	forged := copied(whole)
