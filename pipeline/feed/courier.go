@@ -78,7 +78,11 @@ func (c *Courier) waits(target string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.doors[target]
-	return d != nil && d.breaker.State() == gobreaker.StateOpen
+	if d == nil {
+		return false
+	}
+	state := d.breaker.State()
+	return state == gobreaker.StateOpen || state == gobreaker.StateHalfOpen && d.users > 0 // who finds out whether it has come back
 }
 
 // deliver makes one call when it is its turn; write gives it, as it is then. errWaits: none was made.

@@ -167,11 +167,14 @@ func (r *Runner) await(ctx context.Context, d time.Duration) {
 
 // take notes what came of a call.
 func (r *Runner) take(one result) {
-	if q := r.queues[one.list]; q != nil {
+	q := r.queues[one.list]
+	if q != nil {
 		delete(q.inHand, one.delivery.Ref())
 	}
 	if one.result != nil {
 		r.note(one)
+	} else if q != nil {
+		q.waiting, q.more = nil, false // until the next look: else all of them would find the door closed, one after the other
 	}
 }
 

@@ -124,7 +124,7 @@ func TestADeadReceiverKeepsNobodyElseWaiting(t *testing.T) {
 		if waiting < 100 {
 			t.Errorf("%d of 150 have not used up an attempt", waiting)
 		}
-		passes(2 * time.Hour)
+		passes(time.Hour)
 		if w.counted["delivered"] != 151 {
 			t.Errorf("counted %v after it came back", w.counted)
 		}
@@ -143,8 +143,8 @@ func TestWhatWaitsForADeadReceiverEndsWithItsDay(t *testing.T) {
 		w := newWorld(t)
 		w.answer = status(500)
 		w.offer("news", many(40)...)
-		stop := w.run(feed.NewCourier(w))
-		passes(26 * time.Hour)
+		stop := w.runAfter(feed.NewCourier(w), 23*time.Hour)
+		passes(2 * time.Hour)
 		stop()
 		for _, d := range w.all() {
 			if d.Status != feed.Dead || d.Error == "" {

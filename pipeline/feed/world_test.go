@@ -281,4 +281,4 @@ func status(code int) func(feed.Call) (feed.Said, error) {
 	return func(feed.Call) (feed.Said, error) { return feed.Said{Status: code}, nil }
 }
 
-var errAway = errors.New("Kafka is away")
+var errAway = errors.New("nobody acknowledges")
