@@ -24,6 +24,7 @@ type commands struct {
 	People    peopleCommand    `cmd:"" help:"Show somebody, and put them on lists or take them off."`
 	Lists     listsCommand     `cmd:"" help:"Show opt-out lists and who is on them."`
 	Links     linksCommand     `cmd:"" help:"Make unsubscribe links."`
+	Feed      feedCommand      `cmd:"" help:"Look at what is posted to a list's webhook URL, and post it anew."`
 	Broadcast broadcastCommand `cmd:"" help:"Show what became of a broadcast."`
 	Tokens    tokensCommand    `cmd:"" help:"Show, make or revoke tokens of the account's API."`
 	Audit     auditCommand     `cmd:"" help:"Show what was changed by API, and by whom."`
