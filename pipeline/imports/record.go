@@ -71,10 +71,13 @@ func (t *Table) cut(window []byte, open bool) (record, error) {
 	return t.first(window, wrongLong)
 }
 
-// first passes one line, however long it is.
+// first passes one line, however long it is; a header that is too long ends the reading by itself.
 func (t *Table) first(window []byte, wrong string) (record, error) {
 	if end := bytes.IndexByte(window, '\n'); end >= 0 {
 		t.take(window[:end+1])
+		return record{wrong: wrong}, nil
+	}
+	if t.columns == nil {
 		return record{wrong: wrong}, nil
 	}
 	for {
