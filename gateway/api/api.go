@@ -95,6 +95,8 @@ type API struct {
 	tokens    []known
 	inHand    atomic.Int64 // bytes of bodies
 	importing importing
+
+	replays atomic.Int32 // of keywords, on their way
 }
 
 // New makes an API.

@@ -31,6 +31,7 @@ const (
 	replayWordsMost = 1000
 	replayWordMost  = 300 // code points
 	progressEvery   = 2 * time.Second
+	replaysAtOnce   = 2
 )
 
 // Lines of the answer: progress now and then, one for each keyword, totals at the end.
@@ -77,7 +78,12 @@ func (a *API) replayKeywords(c *call) error {
 	if err != nil {
 		return err
 	}
+	if a.replays.Add(1) > replaysAtOnce {
+		a.replays.Add(-1)
+		return fault.New(fault.Unavailable, "busy", "Other replays are on their way, and each reads all messages: come back in a minute.")
+	}
 	return c.stream("application/x-ndjson", func(ctx context.Context, w *bufio.Writer) error {
+		defer a.replays.Add(-1)
 		say := func(line any) error {
 			if err := json.NewEncoder(w).Encode(line); err != nil {
 				return err

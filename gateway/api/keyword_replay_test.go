@@ -2,13 +2,16 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"optgate/gateway/api"
 	"optgate/pipeline/stream"
 )
 
@@ -112,4 +115,39 @@ func TestWhatNoReplayCanBeMadeOfIsRefused(t *testing.T) {
 	w.call(t, "acme-lists", "POST", "/v1/keyword-replays", `[`).is(400, "invalid_json")
 	w.call(t, "acme-read", "POST", "/v1/keyword-replays", `{"keywords":["a"]}`).is(403, "forbidden")
 	w.call(t, "operator", "POST", "/v1/keyword-replays", `{"keywords":["a"]}`).is(403, "forbidden")
+}
+
+// Each replay reads all that is kept, so that a few at once are enough. One that ended makes room.
+func TestReplaysAreFewAtOnce(t *testing.T) {
+	reading, goOn := make(chan struct{}, 2), make(chan struct{})
+	w := newWorld(t, func(o *api.Options) {
+		o.Topics = slowly{o.Topics.(*world), reading, goOn}
+	})
+	w.wrote("1", "447700900001", "m1", "velvet", now)
+	body := `{"keywords":["velvet"]}`
+	var running sync.WaitGroup
+	for range 2 {
+		running.Go(func() { w.call(t, "acme-lists", "POST", "/v1/keyword-replays", body).is(200, "") })
+		<-reading
+	}
+	w.call(t, "acme-lists", "POST", "/v1/keyword-replays", body).is(503, "busy")
+	close(goOn)
+	running.Wait()
+	w.call(t, "acme-lists", "POST", "/v1/keyword-replays", body).is(200, "")
+}
+
+// slowly begins to read and waits.
+type slowly struct {
+	*world
+	reading chan<- struct{}
+	goOn    <-chan struct{}
+}
+
+func (s slowly) Read(ctx context.Context, topic stream.Topic, partition int, from, to int64, each func(stream.Record) error) error {
+	select {
+	case s.reading <- struct{}{}:
+	default:
+	}
+	<-s.goOn
+	return s.world.Read(ctx, topic, partition, from, to, each)
 }

@@ -1,13 +1,17 @@
 package api_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,4 +238,56 @@ type statesOf func(ctx context.Context, at int, keys ...string) ([][]byte, error
 
 func (f statesOf) States(ctx context.Context, at int, keys ...string) ([][]byte, error) {
 	return f(ctx, at, keys...)
+}
+
+// endless is a ledger of a million rows that are made as they are read.
+type endless struct {
+	*world
+	made *atomic.Int64
+}
+
+func (e endless) Ends(context.Context, stream.Topic, int) (first, end int64, err error) {
+	return 0, 1_000_000, nil
+}
+
+func (e endless) Read(ctx context.Context, topic stream.Topic, partition int, from, to int64, each func(stream.Record) error) error {
+	value, err := json.Marshal(optout.Row{V: 1, Account: "acme", Pseudonym: 1, List: "default", Channel: "wa", From: "in", To: "out", Time: 1, Prev: -1})
+	for at := from; at < to && err == nil; at++ {
+		e.made.Add(1)
+		err = errors.Join(ctx.Err(), each(stream.Record{Topic: topic, Partition: partition, Offset: at, Time: now, Key: []byte("1"), Value: value}))
+	}
+	return err
+}
+
+// An export holds no more in memory than a batch: it reads no faster than it is read, and ends when its reader goes away.
+func TestAnExportReadsNoFasterThanItIsRead(t *testing.T) {
+	made := &atomic.Int64{}
+	w := newWorld(t, func(o *api.Options) { o.Topics = endless{o.Topics.(*world), made} })
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/v1/ledger", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer acme-admin")
+	answer, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close() //nolint:errcheck // the reader leaves
+	if _, err := bufio.NewReader(answer.Body).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	still, tick := 0, time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for last := int64(-1); still < 10; <-tick.C { // what the sockets take
+		if n := made.Load(); n == last {
+			still++
+		} else {
+			still, last = 0, n
+		}
+	}
+	if n := made.Load(); n > 100_000 {
+		t.Errorf("%d rows were read for who has read one", n)
+	}
 }
