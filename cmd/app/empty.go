@@ -15,7 +15,7 @@ const (
 	lookForGone  = 2 * time.Second
 	emptyAgain   = 5 * time.Second
 	emptyLastly  = time.Hour
-	longestEmpty = time.Minute // of one look
+	longestEmpty = 15 * time.Minute // of one look
 )
 
 // goneList is a deleted list, and when it is looked at next.
@@ -55,15 +55,30 @@ func (a *App) emptyGone(ctx context.Context, s int) error {
 	return nil
 }
 
-// empty makes commands for everybody who is left.
+// empty makes commands for everybody who is left, one after another: each is decided before the next is made, so that the
+// shard has time for people's words between them and stays certain.
 func (a *App) empty(ctx context.Context, s int, account optout.Account, list string) error {
 	ctx, cancel := context.WithTimeout(ctx, longestEmpty)
 	defer cancel()
 	return a.store.Left(ctx, s, account, list, func(some []chat.Pseudonym) error {
-		records, err := optout.ListEmpty{List: list, Who: some}.Records(a.shards, rand.Text, account.ID, time.Now().UnixMilli())
+		id := rand.Text()
+		records, err := optout.ListEmpty{List: list, Who: some}.Records(a.shards, func() string { return id }, account.ID, time.Now().UnixMilli())
 		if err != nil {
 			return err
 		}
-		return a.bus.Publish(ctx, records...)
+		for _, r := range records {
+			if err := a.bus.Publish(ctx, r); err != nil {
+				return err
+			}
+			for decided := false; !decided; {
+				if _, decided, err = a.store.Answer(ctx, s, r.Offset, id); err != nil {
+					return err
+				}
+				if !decided && !pause(ctx, awaitEvery) {
+					return ctx.Err()
+				}
+			}
+		}
+		return nil
 	})
 }
