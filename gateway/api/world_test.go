@@ -20,6 +20,7 @@ import (
 	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/feed"
 	"optgate/pipeline/imports"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
@@ -29,7 +30,7 @@ import (
 const shards = chat.Shards(2)
 
 // rules are what the worlds of these tests decide by.
-var rules = shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules())
+var rules = shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules())
 
 // now is the moment of every test.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -119,7 +120,7 @@ func (w *world) options() api.Options {
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
 			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
 		}),
-		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Imports: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(),
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Imports: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(), Feed: api.FeedOptions{Deliveries: w, Try: w.try},
 		BaseURL: "https://gate.example.com/in/",
 		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
 		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
