@@ -7,6 +7,7 @@ import (
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
 
@@ -53,4 +54,16 @@ func BenchmarkOwner(b *testing.B) {
 	if n := w.cursor(b).Command; n < int64(b.N) {
 		b.Fatalf("%d of %d decided", n, b.N)
 	}
+}
+
+// BenchmarkChain chains a row of today's size, which each change of consent costs its owner besides.
+func BenchmarkChain(b *testing.B) {
+	r := &stream.Record{Key: []byte("4223965698433594100"), Value: make([]byte, 350), Headers: []stream.Header{{Key: "v", Value: "1"}, {Key: shard.HeaderCause, Value: "123456.0"}}}
+	chain, text := shard.NewChain("here", 0), ""
+	b.ReportAllocs()
+	for b.Loop() {
+		chain = chain.After(r)
+		text = chain.String()
+	}
+	_ = text
 }
