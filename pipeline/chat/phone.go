@@ -92,6 +92,10 @@ func readPhone(text, defaultCountry string) (phone, error) {
 		}
 	}
 	text = strings.TrimPrefix(strings.Map(plain, text), "tel:")
+	if extension.MatchString(text) {
+		return phone{}, badNumber("A phone number here has no extension.")
+	}
+	asMeta = defaultCountry == "" && asShown(text)
 	if strings.ContainsFunc(text, unicode.IsLetter) {
 		return phone{}, badNumber("A phone number has no letters.")
 	}
@@ -126,9 +130,17 @@ func possible(text, country string) (phone, error) {
 		return phone{}, badNumber("A phone number here has no extension.")
 	}
 	number := phone{strconv.Itoa(int(parsed.GetCountryCode())), phonenumbers.GetNationalSignificantNumber(parsed)}
+	if number.national[0] == '0' && !stands(number) {
+		return phone{}, badNumber("That is no phone number.")
+	}
+	if without := areas[number.country]; without != nil && without.MatchString(number.national) {
+		return phone{}, badNumber("The phone number lacks its area code.")
+	}
 	switch phonenumbers.IsPossibleNumberWithReason(parsed) {
 	case phonenumbers.IS_POSSIBLE:
 		return number, nil
+	case phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
+		return phone{}, badNumber("The phone number lacks its area code.")
 	case phonenumbers.INVALID_COUNTRY_CODE:
 		return phone{}, badNumber("No country has the country code of the phone number.")
 	case phonenumbers.TOO_SHORT:
@@ -139,6 +151,23 @@ func possible(text, country string) (phone, error) {
 		}
 		return phone{}, badNumber("The phone number is too long.")
 	}
+}
+
+// stands says whether a number that begins with a zero is read again as itself: what its plan would take yet another zero
+// from would be somebody else each time it is read.
+func stands(number phone) bool {
+	again, err := phonenumbers.Parse("+"+number.country+number.national, "")
+	return err == nil && phonenumbers.GetNationalSignificantNumber(again) == number.national
+}
+
+// extension is what follows a number that rings behind a switchboard.
+var extension = regexp.MustCompile(`[0-9)][\s.,;]*(?:ext(?:ension|n)?|x|#)[\s.:=]*[0-9]{1,8}$`)
+
+// areas says of countries which national numbers lack the area that they can't be called without from elsewhere, where the
+// plan of numbers alone would let them pass.
+var areas = map[string]*regexp.Regexp{
+	"54": regexp.MustCompile(`^15`),          // Argentina: mobiles as they are dialled within an area
+	"55": regexp.MustCompile(`^[0-9]{8,9}$`), // Brazil
 }
 
 // variants lists the writings that are one and the same number, by country code and national digits, and the one that
@@ -164,8 +193,12 @@ func (p phone) canonical() string {
 	return p.country + p.national
 }
 
-// plain drops the invisible marks that come along when a number is copied from an address book, and makes letters small.
+// plain drops the invisible marks that come along when a number is copied from an address book, makes letters small, and
+// gives digits of any script as ASCII's.
 func plain(r rune) rune {
+	if digit, ok := Digit(r); ok {
+		return rune(digit)
+	}
 	if unicode.In(r, unicode.Cf, unicode.Cc, unicode.Mn) {
 		return -1
 	}

@@ -12,8 +12,8 @@ import (
 // Typed reads a phone that a person typed, as Phone does, with one difference: digits alone must be a possible number too,
 // since nobody but Meta is taken at its word.
 func Typed(text, defaultCountry string) (Identifier, error) {
-	if text = strings.TrimSpace(text); defaultCountry == "" && asShown(text) {
-		text = "+" + text
+	if digits := strings.Map(plain, strings.TrimSpace(text)); defaultCountry == "" && asShown(digits) {
+		text = "+" + digits
 	}
 	return Phone(text, defaultCountry)
 }

@@ -90,28 +90,14 @@ func (s Search) calls(id chat.Identifier) bool {
 func digits(text string) string {
 	var found strings.Builder
 	for _, r := range strings.ReplaceAll(text, "(0)", "") {
+		digit, ok := chat.Digit(r)
 		switch {
-		case unicode.IsDigit(r):
-			found.WriteByte('0' + digit(r))
+		case ok:
+			found.WriteByte(digit)
 		case strings.ContainsRune("+()-./", r), unicode.IsSpace(r), unicode.In(r, unicode.Cf, unicode.Pd):
 		default:
 			return ""
 		}
 	}
 	return found.String()
-}
-
-// digit gives a decimal digit's value. Unicode has them in tens that begin with a zero.
-func digit(r rune) byte {
-	for _, tens := range unicode.Nd.R16 {
-		if r >= rune(tens.Lo) && r <= rune(tens.Hi) {
-			return byte((r - rune(tens.Lo)) % 10)
-		}
-	}
-	for _, tens := range unicode.Nd.R32 {
-		if r >= rune(tens.Lo) && r <= rune(tens.Hi) {
-			return byte((r - rune(tens.Lo)) % 10)
-		}
-	}
-	return 0
 }
