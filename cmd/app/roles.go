@@ -19,6 +19,7 @@ import (
 	"optgate/pipeline/chat"
 	"optgate/pipeline/feed"
 	"optgate/pipeline/imports"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/inbound"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/outbound"
@@ -152,7 +153,7 @@ func (a *App) send() {
 			Reader: a.bus, Follow: func(from int64) shard.Follower { return a.bus.Follow(at.kind.Messages(), at.partition, from) },
 			Holds: holds, Gate: a.store, Explain: a.store.Explain, Caller: noting{a.graph, a.store, a.log}, Publisher: measured{a.bus, a, configs.RoleSender, nil}, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
 			OptedOut: func(m chat.Outbound, when time.Time) (*stream.Record, error) {
-				return optout.StoppedAtMeta(a.shards, m, when)
+				return optout.StoppedAtMeta(a.shards, m, when, a.metaList(m.Account))
 			},
 			Log: a.log, Metrics: a.metrics,
 		}
@@ -179,6 +180,18 @@ func (a *App) send() {
 			lanes.assign(mine, func(ctx context.Context, l lane) error { return now.Holds(ctx, l.kind.Messages(), l.partition) })
 		})
 	})
+}
+
+// metaList gives an account's Meta list. Where nobody can know in time it is as it was made: whom Meta refuses must be filed.
+func (a *App) metaList(account string) optout.List {
+	ctx, cancel := context.WithTimeout(context.Background(), noteWithin)
+	defer cancel()
+	if known, err := a.store.Lexicon(ctx, account); err == nil {
+		if l, ok := known.Account.List(gate.MetaList); ok {
+			return l
+		}
+	}
+	return optout.List{ID: gate.MetaList, Scope: optout.ScopeChannel}
 }
 
 // noteWithin bounds how long a message that Meta has taken waits for the index of receipts, which may do without it.

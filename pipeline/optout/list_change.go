@@ -11,7 +11,6 @@ import (
 	"golang.org/x/text/cases"
 
 	"optgate/pipeline/chat"
-	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
@@ -22,19 +21,6 @@ const (
 	CommandListCreate = "list.create"
 	CommandListChange = "list.change"
 	CommandListDelete = "list.delete"
-)
-
-// Codes of answers that refuse.
-const (
-	CodeUnknownList  = "unknown_list"
-	CodeNameTaken    = "name_taken"
-	CodeSystemList   = "system_list" // it has what every account has, and that can't be changed
-	CodeStale        = "stale"       // it was changed after whoever changes it had seen it
-	CodeTooManyLists = "too_many_lists"
-	CodeAccountFull  = "account_full"
-	CodeConfirmName  = "confirm_name"
-	CodeInvalid      = "invalid_fields"
-	CodeUnknownText  = "unknown_near_miss"
 )
 
 // SourceListDeleted is the source of the ledger's row about a list that was deleted, with all who were on it.
@@ -276,26 +262,6 @@ func (a Account) named(name, other string) string {
 
 // meets says whether a list has one of the tags; it does where none is asked for.
 func meets(l List, tags []string) bool { return len(tags) == 0 || slices.Contains(tags, l.Tag()) }
-
-func refuse(code, format string, args ...any) shard.Answer {
-	return shard.Answer{Code: code, Msg: fmt.Sprintf(format, args...)}
-}
-
-func invalid(wrong []fault.Field) shard.Answer {
-	return shard.Answer{Code: CodeInvalid, Msg: "Some fields can't be as they are.", Value: wrong}
-}
-
-func nameTaken() shard.Answer {
-	return refuse(CodeNameTaken, "Another list has this name; capital and small letters count alike.")
-}
-
-func stale() shard.Answer {
-	return refuse(CodeStale, "The list was changed meanwhile: read it again, and send its new ETag as If-Match.")
-}
-
-func unknownList() shard.Answer {
-	return refuse(CodeUnknownList, "There is no opt-out list with this id.")
-}
 
 // reserved are ids that no list gets whatever its name.
 func reserved(id string) bool { return id == gate.DefaultList || id == gate.MetaList }
