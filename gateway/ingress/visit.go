@@ -88,13 +88,14 @@ func (v *visit) write(app, now string) {
 	v.publish()
 }
 
-// letter makes the record of a body that can't be cut into items, as dead holds it: the bytes as they came.
+// letter adds the record of a body that can't be cut into items, as dead holds it: the bytes as they came.
 func (v *visit) letter(app, now, reason string) {
-	v.headers = append(v.headers[:0],
-		stream.Header{Key: "v", Value: version}, stream.Header{Key: "source", Value: "ingress"}, stream.Header{Key: "app", Value: app},
-		stream.Header{Key: "reason", Value: reason}, stream.Header{Key: "received_at", Value: now})
+	headers := []stream.Header{
+		{Key: "v", Value: version}, {Key: "source", Value: "ingress"}, {Key: "app", Value: app},
+		{Key: "reason", Value: reason}, {Key: "received_at", Value: now},
+	}
 	v.records = append(v.records, stream.Record{
-		Topic: stream.Dead, Partition: stream.AnyPartition, Key: []byte("ingress"), Value: v.body, Headers: v.headers,
+		Topic: stream.Dead, Partition: stream.AnyPartition, Key: []byte("ingress"), Value: v.body, Headers: headers,
 	})
 	v.publish()
 }

@@ -60,15 +60,12 @@ func (i *Ingress) keep(ctx context.Context, from *app, v *visit) result {
 	}
 	done, reason := kept, ""
 	var err error
-	v.items, err = meta.AppendItems(v.items[:0], v.body)
-	switch {
-	case err == nil:
+	if v.items, err = meta.AppendItems(v.items[:0], v.body); err == nil {
 		v.write(from.ID, i.now())
-	case saysSomething(v.body): // inbound looks for a stop word in it, and puts it to dead with an alarm
-		v.items = append(v.items[:0], meta.Item{Value: v.body})
-		v.write(from.ID, i.now())
-	default:
+	} else {
 		done, reason = dead, reasonOf(err)
+		v.items = whatIsSeen(v.items[:0], v.body, err)
+		v.write(from.ID, i.now())
 		v.letter(from.ID, i.now(), reason)
 	}
 	if err := i.publish(i.within(ctx), v); err != nil {
@@ -82,10 +79,18 @@ func (i *Ingress) keep(ctx context.Context, from *app, v *visit) result {
 	return done
 }
 
-// saysSomething says whether a body that can't be cut, as one that broke off, shows somebody who wrote something.
-func saysSomething(body []byte) bool {
-	_, ok := meta.Salvage(body)
-	return ok
+// whatIsSeen gives the items of a body that can't be cut, as far as they can be seen all the same: there may be a STOP among
+// them. The body as it came goes to dead beside them.
+func whatIsSeen(items []meta.Item, body []byte, why error) []meta.Item {
+	if errors.Is(why, meta.ErrNotJSON) {
+		if items, err := meta.AppendMended(items, body); err == nil {
+			return items
+		}
+	}
+	if _, ok := meta.Salvage(body); ok {
+		return append(items, meta.Item{Value: body})
+	}
+	return items
 }
 
 // publish waits for Kafka; a large webhook waits for its turn before.

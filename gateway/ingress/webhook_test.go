@@ -121,6 +121,29 @@ func TestWhatIsKept(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a batch that broke off", func(t *testing.T) {
+		d := open(t, nil)
+		torn := two[:len(two)-len(`]}}]}]}`)-5]
+		if status := d.deliver(t, "/webhooks/meta/main", secret, torn); status != 200 {
+			t.Errorf("status %d", status)
+		}
+		records := d.log.records()
+		if len(records) != 3 || string(records[0].Key) != "447700900001" || records[1].Topic != stream.Inbound || records[1].Header("reason") != "" {
+			t.Fatalf("%+v", records)
+		}
+		if diff := cmp.Diff(dead(torn, "not_json"), records[2]); diff != "" {
+			t.Error(diff)
+		}
+		if in, err := meta.Decode(records[0].Value); err != nil || !in.Acts {
+			t.Errorf("what was whole is %+v, %v", in, err)
+		}
+		if _, err := meta.Decode(records[1].Value); err == nil {
+			t.Error("what was torn is understood")
+		}
+		if d.counts.get("dead") != 1 || d.counts.get("dead not_json") != 1 {
+			t.Errorf("counted: %v", d.counts.of)
+		}
+	})
 	t.Run("two items", func(t *testing.T) {
 		d := open(t, nil)
 		if status := d.deliver(t, "/webhooks/meta", secret, two); status != 200 {
