@@ -2,16 +2,13 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"optgate/pipeline/fault"
-	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
 
@@ -190,34 +187,4 @@ func (a *API) putBack(ctx context.Context, records ...*stream.Record) error {
 		return fault.Wrap(err, fault.Unavailable, "unavailable", "Not everything could be put back just now. Try again: what is back already has no second effect.")
 	}
 	return nil
-}
-
-// revived gives a letter as the record that it was, or why it can't be.
-func (a *API) revived(letter *stream.Record) (r *stream.Record, skipped string) {
-	topic, place, _ := strings.Cut(letter.Header("source"), "/")
-	if len(letter.Value) == 0 {
-		return nil, skippedIncomplete
-	}
-	switch stream.Topic(topic) {
-	case stream.Inbound:
-		received := letter.Header("received_at")
-		if ms, err := strconv.ParseInt(received, 10, 64); err != nil || ms <= 0 {
-			return nil, skippedIncomplete
-		}
-		return &stream.Record{
-			Topic: stream.Inbound, Partition: stream.Anywhere, Key: []byte(letter.Header("source")), Value: letter.Value,
-			Headers: []stream.Header{
-				{Key: "v", Value: strconv.Itoa(stream.Version)}, {Key: "app", Value: letter.Header("app")}, {Key: "received_at", Value: received},
-			},
-		}, ""
-	case stream.Commands:
-		at, _, _ := strings.Cut(place, "/")
-		n, err := strconv.Atoi(at)
-		var command shard.Command
-		if err != nil || n < 0 || n >= int(a.Shards) || json.Unmarshal(letter.Value, &command) != nil || command.ID == "" {
-			return nil, skippedIncomplete
-		}
-		return &stream.Record{Topic: stream.Commands, Partition: n, Key: []byte(command.ID), Value: letter.Value}, ""
-	}
-	return nil, skippedNotReplayable
 }
