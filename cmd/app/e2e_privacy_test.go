@@ -13,7 +13,7 @@ import (
 )
 
 // personal matches what may stand in no log: phones, BSUIDs and message ids that the tests use, and their secrets.
-var personal = regexp.MustCompile(`44770\d{7}|07700\s?9|GB\.(?:ENT\.)?\d|wamid|15550\d{6}|[a-z]+-(?:token|secret)-of-the-otter`)
+var personal = regexp.MustCompile(`44770\d{7}|07700\s?9|GB\.(?:ENT\.)?\d|wamid|15550\d{6}|[a-z]+-(?:token|secret)-of-the-otter|og_[A-Za-z0-9_-]{44}`)
 
 // leak gives the first place of a text where something stands that must not, with what stands before it; "" if there is none.
 func leak(text string, patterns ...*regexp.Regexp) string {
@@ -106,7 +106,7 @@ func (w *world) abuse() {
 	}
 	handshake := url.Values{"hub.mode": {"subscribe"}, "hub.challenge": {phone}, "hub.verify_token": {verifyToken + "x"}}
 	for _, address := range []string{
-		"http://" + w.public + "/webhooks/meta?" + handshake.Encode(), "http://" + w.public + "/" + phone,
+		"http://" + w.public + "/webhooks/meta?" + handshake.Encode(), "http://" + w.public + "/" + phone, "http://" + w.public + "/u/" + phone,
 		"http://" + w.private + "/v1/optout-lists/" + phone + "/entries", "http://" + w.private + "/v1/broadcasts/" + phone,
 		"http://" + w.private + "/v1/why?channel=" + phone + "&to=velvet+otter", "http://" + w.private + "/v1/tail/" + phone,
 	} {
