@@ -89,7 +89,7 @@ func New(version string) *Metrics {
 		deadMessage: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "dead_messages_total", Help: "Records put into dead that may hold a person's message.",
 		}),
-		links: newCounter(r, "unsubscribe_links_total", "Unsubscribe links that were opened or pressed, by what came of it.", "result"),
+		links: newCounter(r, "unsubscribe_links_total", "Links for leaving a list that were opened or pressed, by what came of it.", "result"),
 
 		gate:  newCounter(r, "gate_total", "Answers to the question before each send.", "answer"),
 		sends: newCounter(r, "sends_total", "Messages of the lanes, by what became of them.", "lane", "result"),
