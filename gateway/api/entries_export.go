@@ -22,7 +22,7 @@ type entryRow struct {
 }
 
 // exportPage is how many entries are read at once.
-const exportPage = 1000
+const exportPage = 10_000
 
 // exportEntries streams every entry that is looked for, page after page, as CSV or NDJSON. Who comes or goes meanwhile may
 // be in it or not; nobody else is missing or doubled. If it can't be read to its end, the connection is cut.

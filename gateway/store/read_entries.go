@@ -15,17 +15,20 @@ import (
 	"optgate/pipeline/optout"
 )
 
-// pageScan is how many members a search looks at in one go.
-const pageScan = 1000
+const (
+	pageScan = 10_000 // members that are looked at in one go, at most: embedded Redis sorts a whole list for each look
+	scans    = 20     // looks of one search, which then gives what it has, so that a rare find in a long list is no endless call
+)
 
 // Entries pages through the people on an account's list, shard by shard and sorted by identifier in each: an order that
 // stays while people come and go. after is the cursor that the page before gave, "" at first; next is "" on the last page.
+// A page of a search may be short, and even empty, with others after it.
 func (s *Store) Entries(ctx context.Context, account, list string, search optout.Search, after string, limit int) (entries []optout.Listed, next string, err error) {
 	at, from, err := parseCursor(after)
 	if err != nil {
 		return nil, "", err
 	}
-	for ; at < int(s.shards); at, from = at+1, "-" {
+	for looks := 0; at < int(s.shards); at, from = at+1, "-" {
 		for {
 			found, last, more, err := s.members(ctx, at, account, list, search, from, limit-len(entries))
 			if err != nil {
@@ -37,6 +40,9 @@ func (s *Store) Entries(ctx context.Context, account, list string, search optout
 			}
 			if !more {
 				break
+			}
+			if looks++; looks == scans {
+				return entries, formatCursor(at, last), nil
 			}
 			from = "(" + last
 		}
