@@ -73,11 +73,14 @@ var errReplayFull = errors.New("enough is replayed")
 
 // replayMany answers POST /v1/dead/replay: the letters that fit go back, in the order of dead.
 func (a *API) replayMany(c *call) error {
-	var asked replayAsked
+	var asked *replayAsked
 	if err := c.decode(smallBody, &asked); err != nil {
 		return err
 	}
-	m, err := a.replayPage(asked)
+	if asked == nil { // null, which nobody writes who means "all"
+		return fault.New(fault.Invalid, "invalid_json", "The body is no JSON object of the documented shape.")
+	}
+	m, err := a.replayPage(*asked)
 	if err != nil {
 		return err
 	}

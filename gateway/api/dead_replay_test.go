@@ -159,6 +159,8 @@ func TestLettersGoBackByWhatTheyAre(t *testing.T) {
 	w.call(t, "operator", "POST", "/v1/dead/replay", `{"since":"soon","until":"now","limit":0,"after":"x"}`).is(422, "invalid_fields")
 	w.call(t, "operator", "POST", "/v1/dead/replay", `{"limit":10001}`).is(422, "invalid_field")
 	w.call(t, "operator", "POST", "/v1/dead/replay", `{"reasons":"x"}`).is(422, "invalid_field")
-	w.call(t, "operator", "POST", "/v1/dead/replay", ``).is(400, "invalid_json")
+	for _, body := range []string{"", "null", "[]", "7"} {
+		w.call(t, "operator", "POST", "/v1/dead/replay", body).is(400, "invalid_json")
+	}
 	w.call(t, "acme-admin", "POST", "/v1/dead/replay", `{}`).is(403, "forbidden")
 }
