@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 type feedCommand struct {
@@ -17,11 +18,11 @@ type feedCommand struct {
 }
 
 func feedPath(list string, more ...string) string {
-	path := "/v1/optout-lists/" + url.PathEscape(list)
+	parts := []string{"/v1/optout-lists", url.PathEscape(list)}
 	for _, part := range more {
-		path += "/" + url.PathEscape(part)
+		parts = append(parts, url.PathEscape(part))
 	}
-	return path
+	return strings.Join(parts, "/")
 }
 
 type feedListCommand struct {
@@ -87,8 +88,8 @@ func (c *feedReplayCommand) Run(ctx context.Context, t terminal) error {
 	}{}
 	for more := true; more; {
 		var some struct {
-			Replayed int
-			More     bool
+			Replayed int  `json:"replayed"`
+			More     bool `json:"more"`
 		}
 		if err := c.client().ask(ctx, http.MethodPost, feedPath(c.List, "deliveries", "replay"), nil, map[string]string{"status": "dead"}, &some); err != nil {
 			return err
@@ -118,7 +119,9 @@ func (c *feedTestCommand) Run(ctx context.Context, t terminal) error {
 	if err := c.printer(t).object(raw); err != nil {
 		return err
 	}
-	var said struct{ Delivered bool }
+	var said struct {
+		Delivered bool `json:"delivered"`
+	}
 	if err := json.Unmarshal(raw, &said); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"optgate/pipeline/fault"
 	"optgate/pipeline/feed"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
 )
 
 const (
@@ -63,17 +65,28 @@ func (a *API) replayDeliveries(c *call) error {
 	if err != nil || status == feed.Pending {
 		return wrongField(fault.Unprocessable, "status", "unknown_status", "is dead, dropped or delivered")
 	}
-	id, _, err := a.once(c, account, body)
+	id, again, err := a.once(c, account, body)
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		Replayed int  `json:"replayed"`
-		More     bool `json:"more"`
-	}{}
+	list := feed.List{Account: c.account, ID: l.ID}
+	var answer replayedView
+	if again {
+		if answer.Replayed, err = a.replayedBefore(c, id); err != nil {
+			return err
+		}
+		if answer.Replayed > 0 {
+			rest, _, err := a.Feed.Deliveries.Deliveries(c.ctx, list, []feed.Status{status}, "", 1)
+			if err != nil {
+				return err
+			}
+			answer.More = len(rest) > 0
+			return c.answer(fasthttp.StatusOK, answer)
+		}
+	}
 	until := time.Now().Add(replayWithin)
 	for page, after := 0, ""; ; page++ {
-		found, next, err := a.Feed.Deliveries.Deliveries(c.ctx, feed.List{Account: c.account, ID: l.ID}, []feed.Status{status}, after, replaySome)
+		found, next, err := a.Feed.Deliveries.Deliveries(c.ctx, list, []feed.Status{status}, after, replaySome)
 		if err != nil {
 			return err
 		}
@@ -81,7 +94,7 @@ func (a *API) replayDeliveries(c *call) error {
 		for i := range found {
 			ids[i] = found[i].ID
 		}
-		n, sure, err := a.replay(c, fmt.Sprintf("%s.replay.%d", id, page), ids)
+		n, sure, err := a.replay(c, replayID(id, page), ids)
 		if err != nil {
 			return err
 		}
@@ -91,6 +104,41 @@ func (a *API) replayDeliveries(c *call) error {
 			return c.answer(fasthttp.StatusOK, answer)
 		}
 	}
+}
+
+// replayedView says how many deliveries are tried anew.
+type replayedView struct {
+	Replayed int  `json:"replayed"`
+	More     bool `json:"more"`
+}
+
+// replayID names the commands of one page of a call.
+func replayID(id string, page int) string { return fmt.Sprintf("%s.replay.%d", id, page) }
+
+// replayedBefore gives how many a call under the same key has replayed before.
+func (a *API) replayedBefore(c *call, id string) (replayed int, err error) {
+	for page, found := 0, true; found; page++ {
+		found = false
+		for at := range int(a.Shards) {
+			said, err := a.States.States(c.ctx, at, shard.AnswerKey(replayID(id, page)))
+			if err != nil {
+				return 0, err
+			}
+			if said[0] == nil {
+				continue
+			}
+			var answer shard.Answer
+			if err := json.Unmarshal(said[0], &answer); err != nil {
+				return 0, fmt.Errorf("answer to a replay: %w", err)
+			}
+			some, err := valueOf[feed.Replayed](&answer)
+			if err != nil {
+				return 0, err
+			}
+			found, replayed = true, replayed+some.Replayed
+		}
+	}
+	return replayed, nil
 }
 
 // replay asks the shards of deliveries to try them anew, and gives how many are. sure says that all shards have decided.

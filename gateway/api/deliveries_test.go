@@ -146,9 +146,6 @@ func TestDeliveriesAreListedShownAndReplayed(t *testing.T) {
 			key = "none"
 		}
 		w.call(t, "acme-lists", "POST", list+"/replay", `{"status":"dead"}`, "Idempotency-Key", key).ok(http.StatusOK).into(&replayed)
-		if want == 4 && replayed.Replayed == 0 {
-			continue // under the same key nothing is left to be asked for
-		}
 		if replayed.Replayed != want || replayed.More {
 			t.Errorf("%+v, want %d", replayed, want)
 		}
