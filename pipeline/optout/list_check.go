@@ -33,7 +33,7 @@ func (l List) Wrong() []fault.Field {
 	c := listCheck{}
 	c.text("name", l.Name, maxName, true)
 	c.text("description", l.Description, maxDescription, true)
-	if l.Name == "" {
+	if !visible(l.Name) {
 		c.say("name", "required", "names the list")
 	}
 	c.message("confirmation", l.Confirmation)
@@ -79,9 +79,14 @@ func (c *listCheck) text(field, text string, most int, line bool) {
 // message checks a text that is sent.
 func (c *listCheck) message(field, text string) {
 	c.text(field, text, maxMessage, false)
-	if text != "" && strings.TrimSpace(text) == "" {
+	if text != "" && !visible(text) {
 		c.say(field, "blank", "is empty to the eye: leave it out to send nothing")
 	}
+}
+
+// visible says that a text shows something.
+func visible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
 }
 
 func (c *listCheck) url(text string) {

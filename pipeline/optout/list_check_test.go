@@ -46,6 +46,7 @@ func TestLimitsCountCodePointsAndAreToldFieldByField(t *testing.T) {
 		},
 		{`{}`, []string{"name required"}},
 		{`{"name":" \t "}`, []string{"name required"}},
+		{`{"name":"\u200b\u2060","confirmation":"\u200b"}`, []string{"name required", "confirmation blank"}},
 		{`{"name":"a\u0000b","keywords":["x\u001by"],"confirmation":"two\nlines"}`, []string{"name control_character", "keywords[0] control_character"}},
 		{`{"name":"a","confirmation":" \n "}`, []string{"confirmation blank"}},
 		{`{"name":"a","keywords":["🛑","…",""," ",null]}`, []string{"keywords[0] no_word", "keywords[1] no_word", "keywords[2] required", "keywords[3] required", "keywords[4] required"}},
