@@ -39,9 +39,14 @@ const (
 	claimLane  = "lane."
 )
 
+// allRules gives the fold of every kind of command.
+func allRules() shard.Rules {
+	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), shard.ForgetRules())
+}
+
 // newOwners makes the roster of shards; nothing is owned yet.
 func (a *App) newOwners() *roster[int] {
-	rules := shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), shard.ForgetRules())
+	rules := allRules()
 	return newRoster(a.log, func(ctx context.Context, s int, holds func(context.Context) error) error {
 		runner := a.runner(s)
 		beside := crew{log: a.log}
