@@ -36,7 +36,7 @@ func (c *listsImportCommand) Run(ctx context.Context, t terminal) error {
 	}
 	defer file.Close() //nolint:errcheck // it was read
 	u := upload{client: c.client(), file: file, query: c.query(), say: t.err}
-	if u.size, u.key, err = c.digest(file); err != nil {
+	if err := u.digest(c); err != nil {
 		return err
 	}
 	answer, err := u.send(ctx, t)
@@ -81,19 +81,6 @@ func (c *listsImportCommand) query() url.Values {
 		query.Set("dry_run", "true")
 	}
 	return query
-}
-
-// digest reads the file once, and gives its size and the key by which the gateway knows it again.
-func (c *listsImportCommand) digest(file io.Reader) (size int64, key string, err error) {
-	sum := sha256.New()
-	if size, err = io.Copy(sum, file); err != nil {
-		return 0, "", err
-	}
-	if c.Again {
-		return size, "optgate-lists-import-" + rand.Text(), nil
-	}
-	_, _ = io.WriteString(sum, c.query().Encode()) // sorted by name
-	return size, "optgate-lists-import-" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // refused shows the rows that were refused, or writes them into a file. A dry run has told the first of them already.
@@ -148,9 +135,24 @@ type upload struct {
 	client client
 	file   io.ReadSeeker
 	size   int64
-	key    string
+	rows   int    // about how many
+	key    string // by which the gateway knows the file again
 	query  url.Values
 	say    io.Writer // to a person
+}
+
+// digest reads the file once, to know its size and to name it.
+func (u *upload) digest(c *listsImportCommand) (err error) {
+	sum, rows := sha256.New(), &lineCount{}
+	if u.size, err = io.Copy(io.MultiWriter(sum, rows), u.file); err != nil {
+		return err
+	}
+	_, _ = io.WriteString(sum, u.query.Encode()) // sorted by name
+	u.rows, u.key = max(rows.n, 1), "optgate-lists-import-"+hex.EncodeToString(sum.Sum(nil))
+	if c.Again {
+		u.key = "optgate-lists-import-" + rand.Text()
+	}
+	return nil
 }
 
 // How often a file is sent again, and for how long.
@@ -168,9 +170,9 @@ func (u upload) send(ctx context.Context, t terminal) (json.RawMessage, error) {
 		if _, err := u.file.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		bar := progress(t, u.size)
-		answer, err := u.once(ctx, bar)
-		bar.end()
+		stop := u.progress(ctx, t)
+		answer, err := u.once(ctx)
+		stop()
 		if err == nil || !passes(err) || time.Since(began) > resendFor || ctx.Err() != nil {
 			return answer, err
 		}
@@ -184,12 +186,12 @@ func (u upload) send(ctx context.Context, t terminal) (json.RawMessage, error) {
 }
 
 // once sends the file once. There is no limit of time: the gateway reads no faster than it decides.
-func (u upload) once(ctx context.Context, bar bar) (json.RawMessage, error) {
+func (u upload) once(ctx context.Context) (json.RawMessage, error) {
 	request, err := u.client.request(ctx, http.MethodPost, "/v1/imports", u.query, nil)
 	if err != nil {
 		return nil, err
 	}
-	request.Body, request.ContentLength = io.NopCloser(io.TeeReader(u.file, bar)), u.size
+	request.Body, request.ContentLength = io.NopCloser(u.file), u.size
 	request.Header.Set("Content-Type", "text/csv")
 	request.Header.Set("Idempotency-Key", u.key)
 	answer, err := u.client.do(request)

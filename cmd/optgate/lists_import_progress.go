@@ -1,40 +1,73 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 )
 
-// bar shows a person how much of a file is sent; to nobody, nothing.
-type bar struct{ shown *progressbar.ProgressBar }
+// lookEvery is how often a bar asks how far the gateway is.
+const lookEvery = time.Second
 
-func progress(t terminal, size int64) bar {
-	if !(terminal{out: t.err}).shows() {
-		return bar{}
+// progress shows a person how many rows of a file the gateway has decided, until stop; to nobody, nothing. What the connection
+// has swallowed would tell less: it runs some megabytes ahead.
+func (u upload) progress(ctx context.Context, t terminal) (stop func()) {
+	if !(terminal{out: t.err}).shows() || u.query.Has("dry_run") {
+		return func() {}
 	}
-	return bar{progressbar.NewOptions64(size,
-		progressbar.OptionSetWriter(t.err), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription("importing"),
-		progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())}
+	bar := progressbar.NewOptions(u.rows,
+		progressbar.OptionSetWriter(t.err), progressbar.OptionSetDescription("importing"), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lookEvery):
+			}
+			_ = bar.Set(min(u.decided(ctx), u.rows-1)) // the end is told by the answer
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+		_ = bar.Clear()
+	}
 }
 
-// Write counts what is sent. It never fails: a bar that can't be drawn stops no upload.
-func (b bar) Write(p []byte) (int, error) {
-	if b.shown != nil {
-		_ = b.shown.Add(len(p))
+// decided asks how many rows are. Whatever goes wrong is told by the upload itself.
+func (u upload) decided(ctx context.Context) int {
+	var page struct {
+		Data []struct {
+			Read int `json:"read"`
+		} `json:"data"`
 	}
+	if u.client.ask(ctx, http.MethodGet, "/v1/imports", url.Values{"key": {u.key}}, nil, &page) != nil || len(page.Data) == 0 {
+		return 0
+	}
+	return page.Data[0].Read
+}
+
+// lineCount counts the lines of what is written to it.
+type lineCount struct{ n int }
+
+// Write counts.
+func (l *lineCount) Write(p []byte) (int, error) {
+	l.n += bytes.Count(p, []byte{'\n'})
 	return len(p), nil
-}
-
-func (b bar) end() {
-	if b.shown != nil {
-		_ = b.shown.Clear()
-	}
 }
 
 // without gives an object without one of its members.

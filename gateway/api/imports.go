@@ -124,13 +124,20 @@ func multipart(kind string) error {
 	return nil
 }
 
-// listImports answers GET /v1/imports: the newest first, without their refused rows.
+// listImports answers GET /v1/imports: the newest first, without their refused rows. Whoever still sends a file finds its import
+// by the key it is sent under.
 func (a *API) listImports(c *call) error {
 	limit, after, err := c.page()
 	if err != nil {
 		return err
 	}
-	page, next, err := a.Imports.Imports(c.ctx, c.account, after, limit)
+	var page []imports.Import
+	var next string
+	if key := c.query("key"); key != "" {
+		page, err = a.importUnder(c, key)
+	} else {
+		page, next, err = a.Imports.Imports(c.ctx, c.account, after, limit)
+	}
 	if err != nil {
 		return err
 	}
@@ -139,6 +146,19 @@ func (a *API) listImports(c *call) error {
 		views[n] = viewImport(i)
 	}
 	return c.list(views, next)
+}
+
+// importUnder gives the import that has an Idempotency-Key, if there is one.
+func (a *API) importUnder(c *call, key string) ([]imports.Import, error) {
+	account, err := a.Accounts.Account(c.ctx, c.account)
+	if err != nil {
+		return nil, err
+	}
+	i, err := a.Imports.Import(c.ctx, imports.Ref{Account: c.account, ID: imports.ID(account.Key, key)})
+	if err != nil || i == nil {
+		return nil, err
+	}
+	return []imports.Import{*i}, nil
 }
 
 // importOf finds the import that a path names. Another account's is not there.

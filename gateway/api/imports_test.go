@@ -282,6 +282,15 @@ func TestTheSameKeyIsTheSameImport(t *testing.T) {
 	if first.ID != again.ID || again.sums() != "finished 3 = 2 + 0 + 0 + 1" || first.sums() != again.sums() {
 		t.Errorf("%+v, then %+v", first, again)
 	}
+	var page struct{ Data []imported }
+	if w.call(t, "acme-read", "GET", "/v1/imports?key=k", "").is(200, "").into(&page); len(page.Data) != 1 || page.Data[0].ID != first.ID {
+		t.Errorf("under its key: %+v", page)
+	}
+	for token, key := range map[string]string{"acme-read": "l", "globex-admin": "k"} {
+		if w.call(t, token, "GET", "/v1/imports?key="+key, "").is(200, "").into(&page); len(page.Data) != 0 {
+			t.Errorf("under %s of %s: %+v", key, token, page)
+		}
+	}
 	for query, file := range map[string]string{
 		"list=news&channel=wa":               file,
 		"list=default&channel=*":             file,
