@@ -208,8 +208,7 @@ func passes(err error) bool {
 	if !told {
 		return !errors.As(err, &usageError{})
 	}
-	switch {
-	case r.Code == "broken_off", r.Code == "too_slow":
+	if r.Code == "broken_off" || r.Code == "too_slow" {
 		return true
 	}
 	return r.Status == http.StatusServiceUnavailable || r.Status == http.StatusTooManyRequests
