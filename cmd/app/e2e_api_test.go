@@ -81,6 +81,7 @@ type reason struct {
 	List    string
 	Source  string
 	Rule    string
+	Link    *struct{ To, By string }
 	History []struct{ From, To, List, Source string }
 }
 

@@ -113,6 +113,9 @@ func TestAnOptOutMovesWithItsPerson(t *testing.T) {
 				for _, one := range change.now(young) {
 					within(t, 10*time.Second, fmt.Sprintf("%s, first %s: %s is barred", change.name, first, shown(one)), func() bool {
 						r, ok := w.why("acme", one)
+						if ok && !r.Allowed && (r.Link == nil || r.Link.By != "webhook" || r.Link.To != shown(old) && r.Link.To != old.BSUID) {
+							t.Fatalf("%s: the link is not named: %+v", change.name, r)
+						}
 						return ok && !r.Allowed && r.Source == "message" && len(r.History) == 1
 					})
 				}

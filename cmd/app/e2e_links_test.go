@@ -84,6 +84,28 @@ func TestAnUnsubscribeLinkTakesItsPersonOffTheSend(t *testing.T) {
 			t.Errorf("%d messages confirm what the page did", len(texts)-1)
 		}
 
+		// A list of one's own, as long as it exists.
+		var list struct{ ID string }
+		if status, answer := w.api(http.MethodPost, "/v1/optout-lists", acmeToken, map[string]any{"name": "Offers"}, &list); status/100 != 2 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		eventually(t, "the list is known", func() bool {
+			status, _ := w.api(http.MethodPost, "/v1/unsubscribe-links", acmeToken, map[string]any{"list": list.ID, "channel": "*", "recipients": []string{shown(ben)}}, &made)
+			return status == 200
+		})
+		own := made.Links[0].URL
+		eventually(t, "the link is known", func() bool {
+			status, page, _ := fetch(http.MethodGet, own, "", nil)
+			return status == 200 && strings.Contains(string(page), "<bdi>Offers</bdi>")
+		})
+		if status, answer := w.api(http.MethodDelete, "/v1/optout-lists/"+list.ID+"?name=Offers", acmeToken, nil, nil); status/100 != 2 {
+			t.Errorf("%d %s", status, answer)
+		}
+		eventually(t, "the link of a deleted list says so", func() bool {
+			status, page, _ := fetch(http.MethodPost, own, "", nil)
+			return status == http.StatusGone && strings.Contains(string(page), "This list no longer exists")
+		})
+
 		// After a restart and for ever.
 		w.stop()
 		w.start()
