@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type desk struct {
 	t         testing.TB
 	h         *inbound.Handler
 	accounts  map[string]optout.Account
+	mu        sync.Mutex // for Publish, which TellNears calls beside Handle
 	published []*stream.Record
 	calls     int
 	refuse    error // of the publisher
@@ -84,6 +86,8 @@ func (d *desk) Callbacks(_ context.Context, _ string, messageIDs []string) (map[
 }
 
 func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.calls++
 	if d.refuse != nil {
 		return d.refuse

@@ -97,10 +97,15 @@ func TestManyNearMissesAreBoundedAndALostOneHarmsNothing(t *testing.T) {
 			t.Errorf("%d texts in %d commands", len(told), commands)
 		}
 		d.handle(d.typed(5_000, "sotp")...)
-		d.refuse = errors.New("away")
+		refuse := func(with error) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.refuse = with
+		}
+		refuse(errors.New("away"))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		d.refuse = nil
+		refuse(nil)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
