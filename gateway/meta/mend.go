@@ -82,7 +82,7 @@ func (m *mender) mend() bool {
 		}
 	}
 	if len(m.out) == 0 {
-		m.value("null")
+		m.out = append(m.out, "null"...)
 	}
 	m.settle()
 	if top := m.top(); top != nil && top.item { // it broke off there
@@ -162,8 +162,10 @@ func (m *mender) word(text string) {
 func (m *mender) value(text string) {
 	top := m.top()
 	switch {
-	case top == nil:
-		m.out, m.over = append(m.out, text...), text != "{" && text != "["
+	case top == nil: // what stands around the body, as a byte order mark, is none of it
+		if text == "{" || text == "[" {
+			m.out = append(m.out, text...)
+		}
 	case top.array:
 		m.next(text)
 	default:

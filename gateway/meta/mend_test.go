@@ -40,6 +40,21 @@ func TestWhatIsNoJSONSpoilsItsOwnItem(t *testing.T) {
 	}
 }
 
+// TestWhatStandsAroundABodyIsNoneOfIt gives what programs put before and behind JSON.
+func TestWhatStandsAroundABodyIsNoneOfIt(t *testing.T) {
+	body := string(whatsapp("messages", "messages", `{"from":"447700900101",`+saysStop+`}`))
+	for _, around := range [][2]string{{"\ufeff", ""}, {"", "\x00"}, {")]}',\n", ""}, {"payload=", "&x=1"}, {`"junk" 7 `, "}}]"}, {"", body}} {
+		items, err := meta.AppendMended(nil, []byte(around[0]+body+around[1]))
+		if err != nil || len(items) != 1 {
+			t.Errorf("%.20q: %d items, %v", around, len(items), err)
+			continue
+		}
+		if in, err := meta.Decode(items[0].Value); err != nil || !in.Acts {
+			t.Errorf("%.20q: %+v, %v", around, in, err)
+		}
+	}
+}
+
 // TestOfABatchThatBreaksOffNothingWholeIsLost cuts a batch anywhere behind the first of its messages.
 func TestOfABatchThatBreaksOffNothingWholeIsLost(t *testing.T) {
 	const first, second = `{"from":"447700900101","id":"wamid.1","type":"text","text":{"body":"STOP"}}`, `{"from":"447700900102","id":"wamid.2","type":"text","text":{"body":"STOP"}}`
