@@ -38,7 +38,9 @@ func (u upload) progress(ctx context.Context, t terminal) (stop func()) {
 				return
 			case <-time.After(lookEvery):
 			}
-			_ = bar.Set(min(u.decided(ctx), u.rows-1)) // the end is told by the answer
+			if n, known := u.decided(ctx); known {
+				_ = bar.Set(min(n, u.rows-1)) // the end is told by the answer
+			}
 		}
 	}()
 	return func() {
@@ -49,16 +51,16 @@ func (u upload) progress(ctx context.Context, t terminal) (stop func()) {
 }
 
 // decided asks how many rows are. Whatever goes wrong is told by the upload itself.
-func (u upload) decided(ctx context.Context) int {
+func (u upload) decided(ctx context.Context) (rows int, known bool) {
 	var page struct {
 		Data []struct {
 			Read int `json:"read"`
 		} `json:"data"`
 	}
 	if u.client.ask(ctx, http.MethodGet, "/v1/imports", url.Values{"key": {u.key}}, nil, &page) != nil || len(page.Data) == 0 {
-		return 0
+		return 0, false
 	}
-	return page.Data[0].Read
+	return page.Data[0].Read, true
 }
 
 // lineCount counts the lines of what is written to it.

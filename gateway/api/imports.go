@@ -39,7 +39,7 @@ func (a *API) createImport(c *call) error {
 	}
 	ctx, stop := file.Context(c.base)
 	defer stop()
-	answer, err := a.importFile(ctx, c, order, dry, file)
+	answer, err := a.importFile(ctx, order, dry, file)
 	c.afresh()
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return fault.Wrap(err, fault.Unavailable, "stopping", "The gateway stops. Send the file again, under the same Idempotency-Key.")
@@ -55,7 +55,7 @@ func (a *API) createImport(c *call) error {
 	return c.answer(http.StatusAccepted, answer)
 }
 
-func (a *API) importFile(ctx context.Context, c *call, order imports.Order, dry bool, file upload) (importView, error) {
+func (a *API) importFile(ctx context.Context, order imports.Order, dry bool, file upload) (importView, error) {
 	table, err := imports.Open(file)
 	if err != nil {
 		return importView{}, err

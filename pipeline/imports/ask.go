@@ -1,0 +1,85 @@
+package imports
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"optgate/pipeline/fault"
+	"optgate/pipeline/shard"
+	"optgate/pipeline/stream"
+)
+
+// ask has a command of the import decided, and gives the import as it is then.
+func (m Importer) ask(ctx context.Context, o Order, id, kind string, body any) (i Import, err error) {
+	at := Ref{o.Account.ID, o.ID}.Shard(m.Shards)
+	offset, err := m.tell(ctx, o, id, kind, body)
+	if err != nil {
+		return i, err
+	}
+	answer, err := m.decided(ctx, at, offset, id)
+	switch {
+	case err != nil:
+		return i, err
+	case answer == nil:
+		return i, fault.New(fault.Internal, "", "command %s was not understood by its shard", kind)
+	case !answer.OK:
+		return i, fault.New(fault.Unprocessable, answer.Code, "%s", answer.Msg)
+	}
+	raw, err := json.Marshal(answer.Value)
+	if err == nil {
+		err = json.Unmarshal(raw, &i)
+	}
+	return i, err
+}
+
+// tell publishes a command to the import's shard.
+func (m Importer) tell(ctx context.Context, o Order, id, kind string, body any) (offset int64, err error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return 0, fmt.Errorf("command %s: %w", kind, err)
+	}
+	c := shard.Command{ID: id, Kind: kind, Account: o.Account.ID, Made: m.Now().UnixMilli(), Body: raw}
+	record, err := c.Record(Ref{o.Account.ID, o.ID}.Shard(m.Shards))
+	if err != nil {
+		return 0, err
+	}
+	return m.publish(ctx, record)
+}
+
+func (m Importer) publish(ctx context.Context, r *stream.Record) (offset int64, err error) {
+	if err := m.Publisher.Publish(ctx, r); err != nil {
+		return 0, fault.Wrap(err, fault.Unavailable, "unavailable", "The import could not go on. Send the file again, under the same Idempotency-Key.")
+	}
+	return r.Offset, nil
+}
+
+// decided waits until a shard has come past an offset, and gives what was said to the command there. A shard that decides
+// nothing for long is a fault.Unavailable.
+func (m Importer) decided(ctx context.Context, at int, offset int64, command string) (*shard.Answer, error) {
+	began := time.Now()
+	for pause := firstLook; ; pause = min(2*pause, slowLook) {
+		answer, ok, err := m.Answers.Answer(ctx, at, offset, command)
+		if err == nil && ok {
+			return answer, nil
+		}
+		if time.Since(began) > patience {
+			return nil, fault.Wrap(err, fault.Unavailable, "undecided", "The import waits for decisions in vain. Send the file again later, under the same Idempotency-Key.")
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
