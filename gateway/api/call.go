@@ -102,7 +102,8 @@ func decode(body []byte, into any) error {
 
 func undecodable(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
-		return wrongField(fault.Unprocessable, wrong.Field, "wrong_type", "is no "+wrong.Value)
+		kind, _, _ := strings.Cut(wrong.Value, " ") // without what the caller wrote
+		return wrongField(fault.Unprocessable, wrong.Field, "wrong_type", "can't be of type "+kind)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return wrongField(fault.Unprocessable, strings.Trim(name, `"`), "unknown_field", "is not known here")

@@ -70,8 +70,8 @@ func ledgerTable(w *bufio.Writer) (func(ledgerRow) error, func() error) {
 	}
 	return func(r ledgerRow) error {
 		return rows.Write([]string{
-			strconv.Itoa(r.Partition), strconv.FormatInt(r.Offset, 10), r.Recorded, r.Time, r.Pseudonym, cell(r.To), cell(r.Email), r.List, r.Channel, r.Was, r.Became,
-			r.Source, cell(r.Rule), r.Message, cell(r.Root), r.Via, r.Cause, strconv.FormatInt(r.Prev, 10), r.Chain,
+			strconv.Itoa(r.Partition), strconv.FormatInt(r.Offset, 10), r.Recorded, r.Time, r.Pseudonym, optout.Cell(r.To), optout.Cell(r.Email), r.List, r.Channel, r.Was, r.Became,
+			r.Source, optout.Cell(r.Rule), r.Message, optout.Cell(r.Root), r.Via, r.Cause, strconv.FormatInt(r.Prev, 10), r.Chain,
 		})
 	}, end
 }

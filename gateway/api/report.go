@@ -14,6 +14,7 @@ import (
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/optout"
 )
 
 // reportRow is one recipient in a report.
@@ -180,18 +181,7 @@ func writeCSV(w *bufio.Writer) (func(reportRow) error, func() error) {
 	}
 	return func(r reportRow) error {
 		return rows.Write([]string{
-			cell(r.To), cell(r.Given), string(r.Status), cell(r.Error), cell(r.List), cell(r.Reason), cell(r.MessageID), r.Updated,
+			optout.Cell(r.To), optout.Cell(r.Given), string(r.Status), optout.Cell(r.Error), optout.Cell(r.List), optout.Cell(r.Reason), optout.Cell(r.MessageID), r.Updated,
 		})
 	}, end
-}
-
-// cell keeps a spreadsheet from running a text that somebody gave us as a formula. A plus and digits are a number.
-func cell(text string) string {
-	if text == "" || !strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
-		return text
-	}
-	if text[0] == '+' && strings.Trim(text[1:], "0123456789") == "" {
-		return text
-	}
-	return "'" + text
 }
