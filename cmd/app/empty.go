@@ -12,7 +12,7 @@ import (
 // When what is left of a deleted list is looked for: soon, since it still holds people back, then ever more rarely, since
 // commands that were on their way when it was deleted may bring somebody late.
 const (
-	lookForGone  = 2 * time.Second
+	lookForGone  = 5 * time.Second
 	emptyAgain   = 5 * time.Second
 	emptyLastly  = time.Hour
 	longestEmpty = 15 * time.Minute // of one look
