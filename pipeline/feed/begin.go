@@ -12,7 +12,7 @@ import (
 
 // begin begins calls for a list, as the list is now: as many as may be under way.
 func (r *Runner) begin(ctx, calling context.Context, list List, q *queue) error {
-	if len(q.waiting) == 0 || len(q.inHand) >= callsPerURL {
+	if len(q.waiting) == 0 || len(q.inHand) >= callsPerURL || r.failed || len(r.untold) >= mostUntold {
 		return nil
 	}
 	account, err := r.Accounts.Account(ctx, list.Account)
@@ -98,28 +98,40 @@ func (d *Delivery) became(o outcome, ended time.Time) Result {
 	return res
 }
 
-// tell has the shard decide what came of calls. What Kafka doesn't take stays to be told.
-func (r *Runner) tell(ctx context.Context) error {
-	for len(r.untold) > 0 {
-		account := r.untold[0].list.Account
-		n := 1
-		for n < min(len(r.untold), tellAtOnce) && r.untold[n].list.Account == account {
-			n++
-		}
-		var body Tried
-		for _, one := range r.untold[:n] {
-			body.Results = append(body.Results, *one.result)
-		}
-		first := body.Results[0]
-		if err := r.publish(ctx, fmt.Sprintf("tried/%s/%d", first.ID, first.Try), KindTried, account, body); err != nil {
-			return err
-		}
-		for _, one := range r.untold[:n] {
-			r.say(one)
-		}
-		r.untold = r.untold[n:]
+// tell has the shard decide what came of calls, which go on meanwhile: what they bring is told together, once Kafka has
+// taken what was told before. What it doesn't take stays to be told, and nothing is posted until then.
+func (r *Runner) tell(ctx context.Context) {
+	if r.telling || len(r.untold) == 0 || r.Now().Before(r.tellAt) {
+		return
 	}
-	return nil
+	account := r.untold[0].list.Account
+	var body Tried
+	for _, one := range r.untold[:min(len(r.untold), tellAtOnce)] {
+		if one.list.Account != account {
+			break
+		}
+		body.Results = append(body.Results, *one.result)
+	}
+	r.telling = true
+	go func() {
+		first := body.Results[0]
+		err := r.publish(ctx, fmt.Sprintf("tried/%s/%d", first.ID, first.Try), KindTried, account, body)
+		r.kept <- keeping{len(body.Results), err}
+	}()
+}
+
+// heard counts what Kafka has kept.
+func (r *Runner) heard(k keeping) {
+	r.telling, r.failed = false, k.err != nil
+	if k.err != nil {
+		r.Logger.Warn().Int("shard", r.Shard).Int("deliveries", len(r.untold)).Err(k.err).Msg("what came of posts is not kept yet")
+		r.tellAt = r.Now().Add(retryAfter)
+		return
+	}
+	for _, one := range r.untold[:k.n] {
+		r.say(one)
+	}
+	r.untold = r.untold[k.n:]
 }
 
 // say counts a result and writes the line of a delivery that ended badly.

@@ -41,6 +41,7 @@ const (
 	retryAfter   = time.Second           // of whatever went wrong
 	pageSize     = 100                   // deliveries of a list in memory
 	tellAtOnce   = 200                   // results in one command
+	mostUntold   = 400                   // results that Kafka has not taken: no more calls are made meanwhile
 	tellAgain    = time.Minute           // after which a result that has shown no effect is taken for lost
 	sweepEvery   = 10 * time.Minute      // for deliveries to forget
 	sweepSoon    = 5 * time.Second       // where there are more
@@ -63,6 +64,10 @@ type Runner struct {
 	queues  map[List]*queue
 	told    map[Ref]told // what was told and shows no effect yet
 	untold  []result     // what Kafka has not taken yet
+	telling bool         // the first of them are on their way to Kafka
+	failed  bool         // Kafka didn't take what was told last
+	tellAt  time.Time    // not before then
+	kept    chan keeping // what became of telling
 	results chan result  // of calls
 	calls   sync.WaitGroup
 	lookAt  time.Time
@@ -90,6 +95,12 @@ type result struct {
 	result   *Result // nil: nobody was called, it waits on
 }
 
+// keeping is what became of telling: Kafka has kept the first n of what was untold, or not.
+type keeping struct {
+	n   int
+	err error
+}
+
 // Run posts until ctx ends, and waits a moment for the calls under way. Whatever goes wrong is tried again: where each
 // delivery stands is in its state.
 func (r *Runner) Run(ctx context.Context) error {
@@ -97,6 +108,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.Now = time.Now
 	}
 	r.queues, r.told, r.results = map[List]*queue{}, map[Ref]told{}, make(chan result)
+	r.kept = make(chan keeping, 1)
 	r.lookAt, r.sweepAt = r.Now(), r.Now().Add(sweepEvery)
 	calling, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -108,17 +120,18 @@ func (r *Runner) Run(ctx context.Context) error {
 			}
 			r.lookAt = r.Now().Add(retryAfter)
 		}
-		r.await(ctx, r.lookAt.Sub(r.Now()))
+		until := r.lookAt
+		if len(r.untold) > 0 && !r.telling {
+			until = minTime(until, r.tellAt)
+		}
+		r.await(ctx, until.Sub(r.Now()))
 	}
 	r.end(ctx, cancel)
 	return nil
 }
 
-// turn tells what has come of calls, looks for what is due, and begins calls.
+// turn looks for what is due, begins calls, and tells what has come of others, while those go on.
 func (r *Runner) turn(ctx, calling context.Context) error {
-	if err := r.tell(ctx); err != nil {
-		return err
-	}
 	if !r.Now().Before(r.lookAt) {
 		r.lookAt = r.Now().Add(lookEvery)
 		if err := r.look(ctx); err != nil {
@@ -133,7 +146,8 @@ func (r *Runner) turn(ctx, calling context.Context) error {
 			r.lookAt = minTime(r.lookAt, r.Now().Add(lookSoon))
 		}
 	}
-	return r.tell(ctx) // what needed no call
+	r.tell(calling)
+	return nil
 }
 
 func minTime(a, b time.Time) time.Time {
@@ -150,6 +164,8 @@ func (r *Runner) await(ctx context.Context, d time.Duration) {
 	select {
 	case one := <-r.results:
 		r.take(one)
+	case k := <-r.kept:
+		r.heard(k)
 	case <-timer.C:
 		return
 	case <-ctx.Done():
@@ -274,17 +290,20 @@ func (r *Runner) end(ctx context.Context, cancel context.CancelFunc) {
 		r.calls.Wait()
 		close(ended)
 	}()
-	for over := false; !over; {
+	for over := false; !over || r.telling; {
 		select {
 		case one := <-r.results:
 			r.take(one)
+		case k := <-r.kept:
+			r.heard(k)
 		case <-ended:
-			over = true
+			over, ended = true, nil
 		}
 	}
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer stop()
-	if err := r.tell(last); err != nil {
-		r.Logger.Warn().Int("shard", r.Shard).Int("deliveries", len(r.untold)).Err(err).Msg("posts may be repeated: what came of them could not be kept")
+	for r.tellAt, r.failed = (time.Time{}), false; len(r.untold) > 0 && !r.failed; {
+		r.tell(last)
+		r.heard(<-r.kept)
 	}
 }

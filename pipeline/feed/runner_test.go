@@ -101,15 +101,15 @@ func TestADeadReceiverKeepsNobodyElseWaiting(t *testing.T) {
 		passes(time.Minute)
 		w.offer("shop", ada)
 		passes(2 * time.Second)
-		if w.counted["delivered"] != 1 {
+		if w.count("delivered") != 1 {
 			t.Errorf("counted %v", w.counted)
 		}
-		if w.most > 5 || len(w.calls) > 20 {
-			t.Errorf("%d calls, %d at once", len(w.calls), w.most)
+		if w.atOnce() > 5 || w.made() > 20 {
+			t.Errorf("%d calls, %d at once", w.made(), w.most)
 		}
-		calls := len(w.calls)
+		calls := w.made()
 		passes(10 * time.Minute)
-		if n := len(w.calls) - calls; n < 5 || n > 25 {
+		if n := w.made() - calls; n < 5 || n > 25 {
 			t.Errorf("%d calls in ten minutes to a receiver that hangs", n)
 		}
 		waiting := 0
@@ -125,7 +125,7 @@ func TestADeadReceiverKeepsNobodyElseWaiting(t *testing.T) {
 			t.Errorf("%d of 150 have not used up an attempt", waiting)
 		}
 		passes(time.Hour)
-		if w.counted["delivered"] != 151 {
+		if w.count("delivered") != 151 {
 			t.Errorf("counted %v after it came back", w.counted)
 		}
 	})
@@ -191,8 +191,8 @@ func TestADecisionThatComesLateIsNotPostedTwice(t *testing.T) {
 		w.asleep = true
 		stop := w.run(feed.NewCourier(w))
 		passes(30 * time.Second)
-		if len(w.calls) != 10 {
-			t.Errorf("%d calls while the shard's owner slept", len(w.calls))
+		if w.made() != 10 {
+			t.Errorf("%d calls while the shard's owner slept", w.made())
 		}
 		w.locked(func() { w.asleep = false; w.foldAll() })
 		passes(5 * time.Minute)
@@ -239,18 +239,17 @@ func TestARunnerThatStopsTellsWhatItsCallsBrought(t *testing.T) {
 func TestTwoRunnersAtOnceDoNoHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		failing := true
-		w.answer = func(feed.Call) (feed.Said, error) {
-			time.Sleep(50 * time.Millisecond) //nolint:forbidigo // in a bubble
-			if failing {
-				return feed.Said{Status: 500}, nil
+		slowly := func(code int) func(feed.Call) (feed.Said, error) {
+			return func(feed.Call) (feed.Said, error) {
+				time.Sleep(50 * time.Millisecond) //nolint:forbidigo // in a bubble
+				return feed.Said{Status: code}, nil
 			}
-			return feed.Said{Status: 200}, nil
 		}
+		w.answer = slowly(500)
 		w.offer("news", many(3)...)
 		first, second := w.run(feed.NewCourier(w)), w.run(feed.NewCourier(w))
 		passes(time.Second)
-		w.locked(func() { failing = false })
+		w.locked(func() { w.answer = slowly(200) })
 		passes(time.Hour)
 		first()
 		second()
@@ -288,7 +287,7 @@ func TestADeliveryIsForgottenWhenItsTimeIsOver(t *testing.T) {
 			stop = w.runAfter(feed.NewCourier(w), kept-2*time.Hour)
 			passes(30 * time.Minute)
 			stop()
-			if len(w.all()) != 1 {
+			if len(w.all()) != 1 { // nobody runs now
 				t.Errorf("%d: forgotten early", code)
 			}
 			stop = w.runAfter(feed.NewCourier(w), kept)

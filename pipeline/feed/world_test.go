@@ -277,6 +277,22 @@ func (w *world) locked(do func()) {
 	do()
 }
 
+func (w *world) count(result string) (n int) {
+	w.locked(func() { n = w.counted[result] })
+	return n
+}
+
+// made gives how many calls were made; atOnce how many of them were under way at once.
+func (w *world) made() (n int) {
+	w.locked(func() { n = len(w.calls) })
+	return n
+}
+
+func (w *world) atOnce() (n int) {
+	w.locked(func() { n = w.most })
+	return n
+}
+
 func status(code int) func(feed.Call) (feed.Said, error) {
 	return func(feed.Call) (feed.Said, error) { return feed.Said{Status: code}, nil }
 }
