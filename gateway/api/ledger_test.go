@@ -121,6 +121,10 @@ func TestTheLedgerIsProvedFromItsLogs(t *testing.T) {
 			t.Errorf("against its heads: %+v", v)
 		}
 	}
+	logged := `{"level":"info","partition":1,"day":"2026-11-22","offset":9,"chain":"` + all[1].Head + `","time":"2026-11-23T00:00:00Z","message":"ledger head"}`
+	if all = verdicts(t, w.call(t, "operator", "POST", "/v1/ledger/verify", logged, "Content-Type", "application/x-ndjson")); all[1].Heads != 1 {
+		t.Errorf("against a line of the log: %+v", all)
+	}
 	w.logs[stream.Consent][1] = slices.Delete(w.logs[stream.Consent][1], 9, 10) // the last row
 	all = verdicts(t, w.call(t, "operator", "GET", "/v1/ledger/verify", ""))
 	if !all[0].OK || all[1].OK || !strings.Contains(all[1].Problem.What, "at the end were removed") {

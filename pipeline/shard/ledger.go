@@ -133,7 +133,8 @@ func (o *Owner) chained(ctx context.Context) (Chain, error) {
 }
 
 // sayHead logs the head of the ledger's chain once a day, at the first turn after midnight UTC: whoever keeps logs elsewhere
-// can prove with it that nothing before was changed since. The claim's own line has told the head of the first day.
+// can prove with it that nothing before was changed since, for the line is a head as ledger verify takes it. The claim's own
+// line has told the chain of the first day.
 func (o *Owner) sayHead() {
 	const day = 24 * time.Hour
 	today := time.Now().UTC().Truncate(day)
@@ -141,7 +142,7 @@ func (o *Owner) sayHead() {
 		return
 	}
 	if first := o.ledger.said.IsZero(); !first {
-		o.Logger.Info().Int("partition", o.Shard).Time("day", today.Add(-day)).Int64("offset", o.ledger.end-1).
+		o.Logger.Info().Int("partition", o.Shard).Str("day", today.Add(-day).Format(time.DateOnly)).Int64("offset", o.ledger.end-1).
 			Str("chain", o.ledger.chain.String()).Msg("ledger head")
 	}
 	o.ledger.said = today
