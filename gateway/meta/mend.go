@@ -8,7 +8,7 @@ import (
 // AppendMended cuts a body that AppendItems calls no JSON: one that broke off, or in which something stands that JSON does
 // not know. What is wrong spoils the item that it is in, whose record is no JSON then, as a control character does; its
 // neighbours are understood. Outside of items it becomes null. The error is AppendItems's;
-// it is ErrNotJSON only for what is nested deeper than mendDepth.
+// it is ErrNotJSON where there is too much to mend: what is nested deeper than mendDepth, or would grow by more than an eighth.
 func AppendMended(items []Item, body []byte) ([]Item, error) {
 	m := mender{text: body, out: make([]byte, 0, len(body)+64)}
 	if !m.mend() {
@@ -17,8 +17,10 @@ func AppendMended(items []Item, body []byte) ([]Item, error) {
 	return AppendItems(items, m.out)
 }
 
-// mendDepth bounds what is kept of open brackets.
-const mendDepth = 100_000
+const (
+	mendDepth = 100_000 // bounds what is kept of open brackets
+	mendSlack = 1 << 10 // bytes that a small body may grow by: a record has to stay small enough for its topic
+)
 
 // spoilt stands in an item where something was wrong. No JSON holds a NUL as it is.
 const spoilt = "\"\x00\""
@@ -41,10 +43,10 @@ type level struct {
 	name          string // that name, as written
 }
 
-// mend writes all of it; false where it is too deep.
+// mend writes all of it; false where that is too much.
 func (m *mender) mend() bool {
 	for i := 0; i < len(m.text) && !m.over; {
-		if len(m.stack) > mendDepth {
+		if len(m.stack) > mendDepth || len(m.out) > i+len(m.text)/8+mendSlack {
 			return false
 		}
 		switch c := m.text[i]; c {
