@@ -45,3 +45,35 @@ func TestTheDocumentNamesEveryRoute(t *testing.T) {
 		}
 	}
 }
+
+// TestEachOperationSaysWhatItMayAnswer: whoever takes something that can be refused, or needs a token, documents the refusal.
+func TestEachOperationSaysWhatItMayAnswer(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(Document()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			var needed []int
+			if operation.Security == nil {
+				needed = append(needed, 401, 403, 429, 500, 503)
+			}
+			if operation.RequestBody != nil {
+				needed = append(needed, 400, 413)
+			}
+			for _, p := range slices.Concat(item.Parameters, operation.Parameters) {
+				switch p.Value.Name {
+				case "limit", "after", "Idempotency-Key":
+					needed = append(needed, 400)
+				case "If-Match":
+					needed = append(needed, 412)
+				}
+			}
+			for _, status := range needed {
+				if operation.Responses.Status(status) == nil {
+					t.Errorf("%s %s does not say that it may answer %d", method, path, status)
+				}
+			}
+		}
+	}
+}
