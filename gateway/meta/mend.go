@@ -18,7 +18,7 @@ func AppendMended(items []Item, body []byte) ([]Item, error) {
 }
 
 const (
-	mendDepth = 100_000 // bounds what is kept of open brackets
+	mendDepth = 10_000  // bounds what is kept of open brackets
 	mendSlack = 1 << 10 // bytes that a small body may grow by: a record has to stay small enough for its topic
 )
 
