@@ -153,8 +153,9 @@ func (a *API) removeEntry(c *call) error {
 	}
 	return c.answer(fasthttp.StatusOK, struct {
 		entryView
-		Linked []linkedView `json:"linked"` // the person's other identifiers, which are not lifted
-	}{viewStanding(optout.Ref{ID: person.ID, P: p}, after), circle.linked(account)})
+		Linked    []linkedView `json:"linked"`    // the person's other identifiers, which are not lifted
+		Truncated bool         `json:"truncated"` // there are more of them
+	}{viewStanding(optout.Ref{ID: person.ID, P: p}, after), circle.linked(account), circle.truncated})
 }
 
 // longestEntryID bounds what is read as an entry's id, so that a command of many stays small.

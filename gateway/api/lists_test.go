@@ -183,6 +183,11 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 	w.call(t, "acme-lists", "POST", "/v1/optout-lists/default/entries", `{"to":"+447700900001","channel":"wa"}`)
 	w.call(t, "acme-lists", "GET", "/v1/why?to=447700900001&channel=447700900001", "")
 	w.call(t, "acme-lists", "GET", "/v1/optout-lists/447700900001", "")
+	w.call(t, "acme-lists", "GET", "/v1/people/+447700900001?country=447700900001", "")
+	w.call(t, "acme-lists", "GET", "/v1/people/+447700900001", "")
+	w.call(t, "acme-lists", "DELETE", "/v1/people/447700900001/optouts?lists=447700900001&channel=wa", "")
+	w.call(t, "acme-lists", "POST", "/v1/optout-lists/default/entries/delete", `{"ids":["447700900001"]}`, "Idempotency-Key", "447700900001")
+	w.call(t, "acme-lists", "GET", "/v1/optout-lists/default/entries?search=447700900001&format=csv", "")
 	w.call(t, "447700900001", "GET", "/v1/447700900001", "")
 	if said := w.log.String(); strings.Contains(said, "4477009") || strings.Contains(said, "acme-lists") || said == "" {
 		t.Errorf("logged: %s", said)

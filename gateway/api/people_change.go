@@ -40,6 +40,8 @@ type consentView struct {
 	Lists   []changedView `json:"lists"`
 	Aliases []liftedView  `json:"aliases,omitempty"` // that were lifted too
 	Linked  []linkedView  `json:"linked"`            // the person's other identifiers, and what is in force for them
+
+	Truncated bool `json:"truncated"` // there are more identifiers, which nobody looked at
 }
 
 // liftedView says what became of an alias.
@@ -109,7 +111,7 @@ func (a *API) sayConsent(c *call, account optout.Account, channel string, asked 
 	if err != nil {
 		return err
 	}
-	view := consentView{identity: viewIdentity(asked.refs[0]), Channel: channel, Linked: now.linked(account)}
+	view := consentView{identity: viewIdentity(asked.refs[0]), Channel: channel, Linked: now.linked(account), Truncated: now.truncated}
 	for i, r := range asked.refs {
 		var views []changedView
 		for n, l := range chosen {

@@ -81,6 +81,7 @@ type consent struct {
 		identity
 		Optouts []standing
 	}
+	Truncated bool
 }
 
 func (w *world) about(t *testing.T, identifier string) (p personRecord) {
@@ -161,6 +162,11 @@ func TestAWideCircleIsCutAndSaysSo(t *testing.T) {
 	w := newWorld(t, nil)
 	for n := range 60 {
 		w.tie(t, "phone:447700900001", chat.Identifier(fmt.Sprintf("bsuid:GB.%d", n)))
+	}
+	var said consent
+	w.call(t, "acme-lists", "POST", "/v1/people/+447700900001/optouts", `{"lists":["default"],"channel":"wa"}`).is(200, "").into(&said)
+	if !said.Truncated || len(said.Linked) != 49 {
+		t.Errorf("%d linked, truncated %v", len(said.Linked), said.Truncated)
 	}
 	if p := w.about(t, "+447700900001"); len(p.Aliases) != 50 || !p.Truncated || len(p.Aliases[0].Links) != 60 {
 		t.Errorf("%d aliases, truncated %v", len(p.Aliases), p.Truncated)

@@ -122,6 +122,9 @@ type question struct {
 func (a *API) question(c *call, account optout.Account) (q question, err error) {
 	var wrong []fault.Field
 	to, email := c.query("to"), c.query("email")
+	if number, ok := strings.CutPrefix(to, " "); ok {
+		to = "+" + number // a plus that was not escaped arrives as a space
+	}
 	channel, ok := a.Directory.Channel(c.account, c.query("channel"))
 	q.channel = channel.ID
 	switch {

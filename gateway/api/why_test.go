@@ -29,6 +29,9 @@ func TestWhyTellsWhatHoldsAMessageBackAndSince(t *testing.T) {
 		w.why(t, token, query...).is(200, "").into(&e)
 		return e
 	}
+	if e := f("acme-read", "channel", "wa", "to", " 447700900001"); !e.Allowed { // an unescaped plus
+		t.Errorf("a stranger: %+v", e)
+	}
 	if e := f("acme-read", "channel", "wa", "to", "+447700900001"); !e.Allowed || len(e.History) > 0 {
 		t.Errorf("a stranger: %+v", e)
 	}
