@@ -83,6 +83,7 @@ type queue struct {
 
 // told is a result that its shard may not have folded yet: until then the delivery still seems due.
 type told struct {
+	list  List
 	tries int
 	since int64
 	at    time.Time
@@ -196,7 +197,7 @@ func (r *Runner) take(one result) {
 
 func (r *Runner) note(one result) {
 	r.untold = append(r.untold, one)
-	r.told[one.delivery.Ref()] = told{one.delivery.Tries, one.delivery.Since, r.Now()}
+	r.told[one.delivery.Ref()] = told{one.list, one.delivery.Tries, one.delivery.Since, r.Now()}
 }
 
 // look finds what is due, list by list, and lets go of what is done.
@@ -238,19 +239,32 @@ func (r *Runner) fill(ctx context.Context, list List, now time.Time) error {
 		q = &queue{inHand: map[Ref]bool{}}
 		r.queues[list] = q
 	}
-	limit := pageSize + len(q.inHand) + len(r.told)
+	ours := 0
+	for _, t := range r.told {
+		if t.list == list {
+			ours++
+		}
+	}
+	limit := pageSize + len(q.inHand) + ours
 	due, err := r.States.Due(ctx, r.Shard, list, now, limit)
 	if err != nil {
 		return fmt.Errorf("look for deliveries: %w", err)
 	}
 	q.more = len(due) == limit
+	stillDue := make(map[Ref]bool, len(due))
 	for i := range due {
 		d := &due[i]
 		t, isTold := r.told[d.Ref()]
+		stillDue[d.Ref()] = true
 		if q.inHand[d.Ref()] || isTold && t.tries == d.Tries && t.since == d.Since {
 			continue
 		}
 		q.waiting = append(q.waiting, *d)
+	}
+	for ref, t := range r.told {
+		if t.list == list && !stillDue[ref] {
+			delete(r.told, ref) // its shard has folded it: what was told stood before what waits
+		}
 	}
 	return nil
 }
