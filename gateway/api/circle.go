@@ -114,7 +114,7 @@ func viewStandings(account optout.Account, r optout.Ref, person optout.Person) [
 
 func viewOne(l optout.List, r optout.Ref, person optout.Person, e optout.Entry) standingView {
 	v := standingView{
-		List: l.ID, Name: l.Name, Channel: e.Channel, OptedOut: e.Barred(), OptedOutAt: time0(e.Out), OptedInAt: time0(e.In),
+		List: l.ID, Name: l.Name, Channel: e.Channel, OptedOut: e.Barred(), OptedOutAt: timeOf(e.Out), OptedInAt: timeOf(e.In),
 		Source: e.Source, Rule: e.Rule, Entry: entryID(r.P, e.Channel),
 	}
 	v.Since = v.OptedInAt
@@ -125,8 +125,8 @@ func viewOne(l optout.List, r optout.Ref, person optout.Person, e optout.Entry) 
 	return v
 }
 
-// time0 gives a time kept in ms; nil for 0.
-func time0(ms int64) *time.Time {
+// timeOf gives a time kept in ms; nil for 0.
+func timeOf(ms int64) *time.Time {
 	if ms == 0 {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -41,7 +42,7 @@ type tieView struct {
 
 // showPerson answers GET /v1/people/{identifier}.
 func (a *API) showPerson(c *call) error {
-	account, id, err := a.whom(c, false)
+	account, id, err := a.whom(c, false, "")
 	if err != nil {
 		return err
 	}
@@ -74,8 +75,9 @@ func (a *API) showPerson(c *call) error {
 }
 
 // whom reads the identifier in a path. A phone without its country code is read with ?country=, or the default country of
-// ?channel=, or the one that all channels of the account have. adds says that the person is to be put on a list.
-func (a *API) whom(c *call, adds bool) (account optout.Account, id chat.Identifier, err error) {
+// ?channel=, or of the channel that the call is about, or the one that all channels of the account have. adds says that the
+// person is to be put on a list.
+func (a *API) whom(c *call, adds bool, about string) (account optout.Account, id chat.Identifier, err error) {
 	if account, err = a.Accounts.Account(c.ctx, c.account); err != nil {
 		return account, "", err
 	}
@@ -90,7 +92,7 @@ func (a *API) whom(c *call, adds bool) (account optout.Account, id chat.Identifi
 		}
 	}
 	if country == "" {
-		country = a.country(account, channel)
+		country = a.country(account, cmp.Or(channel, about))
 	}
 	read := chat.ParseIdentifier
 	if adds {

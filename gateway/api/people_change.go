@@ -61,11 +61,11 @@ func (a *API) optInPerson(c *call) error {
 }
 
 func (a *API) changeConsent(c *call, out bool) error {
-	account, id, err := a.whom(c, out)
+	change, raw, err := c.consentChange(out)
 	if err != nil {
 		return err
 	}
-	change, raw, err := c.consentChange(out)
+	account, id, err := a.whom(c, out, change.Channel)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"optgate/gateway/api"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
@@ -205,6 +206,29 @@ func TestAPersonIsPutOnManyListsAtOnce(t *testing.T) {
 		t.Errorf("%+v", said)
 	}
 	w.call(t, "acme-lists", "POST", "/v1/people/+12345/optouts", `{"lists":["default"],"channel":"*"}`).is(422, "invalid_field")
+}
+
+func TestAPersonsNumberIsReadAsTheChannelSays(t *testing.T) {
+	w := newWorld(t, func(o *api.Options) {
+		o.Directory = chat.NewDirectory([]string{"acme"}, []chat.Channel{
+			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
+			{Account: "acme", ID: "old", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "BR"},
+		})
+	})
+	const path = "/v1/people/(11)%208765-4321"
+	var said consent
+	w.call(t, "acme-lists", "POST", path+"/optouts", `{"lists":["default"],"channel":"old"}`).is(200, "").into(&said)
+	if said.String() != "phone +5511987654321" {
+		t.Errorf("%s", said)
+	}
+	w.call(t, "acme-lists", "POST", path+"/optouts", `{"lists":["default"],"channel":"*"}`).is(422, "invalid_field")
+	w.call(t, "acme-lists", "POST", path+"/optouts?country=BR", `{"lists":["default"],"channel":"*"}`).is(200, "").into(&said)
+	w.call(t, "acme-lists", "DELETE", path+"/optouts?lists=default&channel=old", "").is(200, "").into(&said)
+	if said.Changed != 1 {
+		t.Errorf("%+v", said)
+	}
+	w.call(t, "acme-read", "GET", path+"?channel=old", "").is(200, "")
+	w.call(t, "acme-read", "GET", path, "").is(422, "invalid_field")
 }
 
 func TestLiftingLiftsWhatIsNamedAndShowsTheRest(t *testing.T) {
