@@ -9,11 +9,11 @@ race = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >
 # Go stamps the version from git, where git has one to tell.
 vcs = $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench benchstat benchsave torture fuzz clean
+.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench bench-consent benchstat benchsave torture fuzz fuzz-api clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/optgate, one static binary
 	CGO_ENABLED=0 go build -trimpath -buildvcs=$(vcs) -o bin/ ./cmd/optgate
@@ -56,6 +56,9 @@ fmt: ## format all Go files
 bench: ## measure Optgate beside others, about a quarter of an hour; results in bench/results and README
 	go run ./bench/compare $(if $(BENCH_ROUNDS),-rounds $(BENCH_ROUNDS)) $(if $(BENCH_SECONDS),-seconds $(BENCH_SECONDS)) $(if $(BENCH_ONLY),-only $(BENCH_ONLY))
 
+bench-consent: ## measure what opt-out lists cost, on a real Redis and a real Kafka, some minutes; results in bench/results
+	go run ./bench/consent
+
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 HOT       := ./gateway/httpd ./gateway/ingress ./gateway/meta ./gateway/bus ./gateway/store ./gateway/metrics ./pipeline/... ./bench/load/...
 go_bench   = go test -run '^$$' -bench . -benchmem -benchtime 200ms -count 6 -p 1 $(HOT)
@@ -86,6 +89,9 @@ fuzz: ## give every parser of outside bytes some time with odd inputs; FUZZ_TIME
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "$$package" || exit 1; \
 		done || exit 1; \
 	done
+
+fuzz-api: ## ask all that openapi.yaml allows, and much that it doesn't, of a booted gateway; needs python3
+	bench/real/schemathesis.sh
 
 clean: ## remove what was built; data and tools stay
 	rm -rf bin
