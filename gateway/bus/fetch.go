@@ -63,6 +63,9 @@ func (b *Bus) fetch(ctx context.Context, wants []wanted, wait time.Duration, mos
 				f.page, f.err = decode(at, p.RecordSet, from)
 			}
 			f.high = p.HighWatermark
+			if n := len(f.records); n > 0 { // brokers look it up before they read, and more may have come in between
+				f.high = max(f.high, f.records[n-1].Offset+1)
+			}
 			answers[at] = f
 		}
 	}
