@@ -26,8 +26,8 @@ func TestAListLivesAndDies(t *testing.T) {
 		}
 		path := "/v1/optout-lists/" + list.ID
 		ada, ben, cleo := person(8101), person(8102), person(8103)
-		eventually(t, "the new list hears", func() bool { // within a second of its making
-			w.says(ada, "NO NEWS!")
+		w.says(ada, "NO NEWS!")
+		eventually(t, "the new list hears at once where it was made", func() bool {
 			return w.entries("acme", list.ID)[shown(ada)].Source == "message"
 		})
 		w.says(ben, "Pas d’actu")

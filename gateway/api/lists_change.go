@@ -167,6 +167,7 @@ func (a *API) decideList(c *call, id, kind string, body any) (*optout.List, erro
 	if answer == nil {
 		return nil, accepted(c, id)
 	}
+	_, _ = a.Accounts.Account(c.ctx, c.account) // this process hears new words at once; others, or where it can't be read, within a second
 	l, err := valueOf[optout.List](answer)
 	return &l, err
 }
