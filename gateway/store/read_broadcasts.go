@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -50,36 +49,9 @@ func (s *Store) Broadcast(ctx context.Context, r broadcast.Ref) (*broadcast.Broa
 // Broadcasts gives an account's broadcasts, the newest first, from the one after the cursor on. next is the cursor of what
 // follows, "" at the end. An account's broadcasts lie in all shards, and every one must be certain.
 func (s *Store) Broadcasts(ctx context.Context, account, after string, limit int) (page []broadcast.Broadcast, next string, err error) {
-	highest := "+"
-	if after != "" {
-		highest = "(" + after
-	}
-	all := make([]int, s.shards)
-	for i := range all {
-		all[i] = i
-	}
-	reads := make([]*redis.StringSliceCmd, s.shards)
-	certain := s.sandwich(ctx, all, func(pipe redis.Pipeliner) {
-		for i := range reads {
-			reads[i] = pipe.ZRevRangeByLex(ctx, s.key(i, broadcastsName(account)), &redis.ZRangeBy{
-				Min: "-", Max: highest, Count: int64(limit) + 1,
-			})
-		}
-	})
-	var members []string
-	for i, read := range reads {
-		if err := read.Err(); err != nil {
-			return nil, "", uncertain(fmt.Errorf("list broadcasts: %w", err))
-		}
-		if !certain[i] {
-			return nil, "", uncertain(fmt.Errorf("shard %d has no lease", i))
-		}
-		members = append(members, read.Val()...)
-	}
-	slices.SortFunc(members, func(a, b string) int { return strings.Compare(b, a) })
-	if len(members) > limit {
-		members = members[:limit]
-		next = members[limit-1]
+	members, next, err := s.newest(ctx, []string{broadcastsName(account)}, after, limit)
+	if err != nil {
+		return nil, "", err
 	}
 	page, err = s.readListed(ctx, account, members)
 	return page, next, err

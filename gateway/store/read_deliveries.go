@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,48 +134,21 @@ func (s *Store) Delivery(ctx context.Context, r feed.Ref) (*feed.Delivery, error
 // Deliveries gives a list's deliveries of some statuses, those of the latest changes first, from the one after the cursor
 // on. next is the cursor of what follows, "" at the end. They lie in all shards, and every one must be certain.
 func (s *Store) Deliveries(ctx context.Context, l feed.List, statuses []feed.Status, after string, limit int) (page []feed.Delivery, next string, err error) {
-	highest := "+"
 	if after != "" {
 		if _, err := deliveryOf(after); err != nil {
 			return nil, "", fault.New(fault.Invalid, "bad_cursor", "after is not a cursor that a page gave as next.")
 		}
-		highest = "(" + after
 	}
-	all := make([]int, s.shards)
-	var reads []*redis.StringSliceCmd
-	certain := s.sandwich(ctx, allOf(all), func(pipe redis.Pipeliner) {
-		for _, shard := range all {
-			for _, status := range statuses {
-				reads = append(reads, pipe.ZRevRangeByLex(ctx, s.key(shard, deliveriesName(l, status)), &redis.ZRangeBy{
-					Min: "-", Max: highest, Count: int64(limit) + 1,
-				}))
-			}
-		}
-	})
-	var members []string
-	for i, read := range reads {
-		if err := read.Err(); err != nil {
-			return nil, "", uncertain(fmt.Errorf("list deliveries: %w", err))
-		}
-		if shard := i / len(statuses); !certain[shard] {
-			return nil, "", uncertain(fmt.Errorf("shard %d has no lease", shard))
-		}
-		members = append(members, read.Val()...)
+	names := make([]string, len(statuses))
+	for i, status := range statuses {
+		names[i] = deliveriesName(l, status)
 	}
-	slices.SortFunc(members, func(a, b string) int { return strings.Compare(b, a) })
-	if len(members) > limit {
-		members = members[:limit]
-		next = members[limit-1]
+	members, next, err := s.newest(ctx, names, after, limit)
+	if err != nil {
+		return nil, "", err
 	}
 	page, err = s.listed(ctx, l.Account, members)
 	return page, next, err
-}
-
-func allOf(shards []int) []int {
-	for i := range shards {
-		shards[i] = i
-	}
-	return shards
 }
 
 // deliveryOf gives the id of a place in a list's pages.

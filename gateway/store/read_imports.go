@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"optgate/pipeline/imports"
 )
@@ -30,34 +27,9 @@ func (s *Store) Import(ctx context.Context, r imports.Ref) (*imports.Import, err
 // Imports gives an account's imports, the newest first, from the one after the cursor on. next is the cursor of what follows,
 // "" at the end. An account's imports lie in all shards, and every one must be certain.
 func (s *Store) Imports(ctx context.Context, account, after string, limit int) (page []imports.Import, next string, err error) {
-	highest := "+"
-	if after != "" {
-		highest = "(" + after
-	}
-	all := make([]int, s.shards)
-	for i := range all {
-		all[i] = i
-	}
-	reads := make([]*redis.StringSliceCmd, s.shards)
-	certain := s.sandwich(ctx, all, func(pipe redis.Pipeliner) {
-		for i := range reads {
-			reads[i] = pipe.ZRevRangeByLex(ctx, s.key(i, importsName(account)), &redis.ZRangeBy{Min: "-", Max: highest, Count: int64(limit) + 1})
-		}
-	})
-	var members []string
-	for i, read := range reads {
-		if err := read.Err(); err != nil {
-			return nil, "", uncertain(fmt.Errorf("list imports: %w", err))
-		}
-		if !certain[i] {
-			return nil, "", uncertain(fmt.Errorf("shard %d has no lease", i))
-		}
-		members = append(members, read.Val()...)
-	}
-	slices.SortFunc(members, func(a, b string) int { return strings.Compare(b, a) })
-	if len(members) > limit {
-		members = members[:limit]
-		next = members[limit-1]
+	members, next, err := s.newest(ctx, []string{importsName(account)}, after, limit)
+	if err != nil {
+		return nil, "", err
 	}
 	for _, member := range members {
 		_, id, _ := strings.Cut(member, "/")
