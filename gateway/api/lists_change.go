@@ -26,10 +26,6 @@ func (a *API) createList(c *call) error {
 	if err != nil {
 		return err
 	}
-	given, err := c.idempotency()
-	if err != nil {
-		return err
-	}
 	body, err := c.body(listBody)
 	if err != nil {
 		return err
@@ -38,11 +34,11 @@ func (a *API) createList(c *call) error {
 	if err != nil {
 		return err
 	}
-	id := chance()
-	if given != "" { // with another body it is another command: nobody is told of a list that was not made
-		id = account.Key.Message(fmt.Sprintf("list:%q %s", given, body))
+	id, _, err := a.once(c, account, body)
+	if err != nil {
+		return err
 	}
-	l, err := a.decideList(c, id, optout.CommandListCreate, optout.ListCreate{Fields: fields})
+	l, err := a.decideList(c, id+".0", optout.CommandListCreate, optout.ListCreate{Fields: fields})
 	if err != nil || l == nil {
 		return err
 	}

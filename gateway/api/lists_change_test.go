@@ -139,7 +139,8 @@ func TestARepeatedKeyMakesOneList(t *testing.T) {
 	if string(first.body) != string(again.body) {
 		t.Errorf("%s %s", first.body, again.body)
 	}
-	w.call(t, "acme-lists", "POST", listsPath, `{"name":"Promo","description":"x"}`, "Idempotency-Key", "k").is(409, "name_taken")
+	w.call(t, "acme-lists", "POST", listsPath, `{"name":"Promo","description":"x"}`, "Idempotency-Key", "k").is(422, "idempotency_key_reused")
+	w.call(t, "acme-lists", "POST", listsPath, `{"name":"Another"}`, "Idempotency-Key", "k").is(422, "idempotency_key_reused")
 }
 
 // Of many who saw the same list one wins, and the others are told.

@@ -75,7 +75,8 @@ func (a *API) createToken(c *call) error {
 		return err
 	}
 	var body newToken
-	if err := c.decode(smallBody, &body); err != nil {
+	raw, err := c.read(smallBody, &body)
+	if err != nil {
 		return err
 	}
 	now := a.Now()
@@ -87,14 +88,11 @@ func (a *API) createToken(c *call) error {
 	if err != nil {
 		return err
 	}
-	key, err := c.idempotency()
+	name, _, err := a.once(c, account, raw)
 	if err != nil {
 		return err
 	}
-	name := chance()
-	if key != "" {
-		name = account.Key.Message(fmt.Sprintf("token:%q %q %d %s", body.Name, body.Scopes, expires, key))
-	}
+	name = strings.TrimPrefix(name, "key.")
 	secret := access.NewSecret(id)
 	token := access.Token{
 		ID: "tok_" + name, Name: body.Name, Scopes: body.Scopes, Sum: access.Sum(secret), Created: now.UnixMilli(), Expires: expires,

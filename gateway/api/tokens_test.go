@@ -188,7 +188,9 @@ func TestASecretIsShownOnceHoweverOftenTheCallIsRepeated(t *testing.T) {
 	if shown != 1 || len(w.tokens(t, "acme-admin", "/v1/tokens")) != 4 {
 		t.Errorf("the secret is shown %d times", shown)
 	}
-	w.call(t, "acme-admin", "POST", "/v1/tokens", `{"name":"crm","scopes":["send"]}`, "Idempotency-Key", "k").is(409, "name_taken")
+	for _, name := range []string{"crm", "another"} {
+		w.call(t, "acme-admin", "POST", "/v1/tokens", `{"name":"`+name+`","scopes":["send"]}`, "Idempotency-Key", "k").is(422, "idempotency_key_reused")
+	}
 	w.call(t, "acme-admin", "POST", "/v1/tokens", `{"name":"x","scopes":["send"]}`, "Idempotency-Key", strings.Repeat("k", 256)).
 		is(400, "invalid_idempotency_key")
 }

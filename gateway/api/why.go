@@ -157,7 +157,7 @@ func (a *API) question(c *call, account optout.Account) (q question, err error) 
 	}
 	var chosen []string
 	for list := range strings.SplitSeq(c.query("lists"), ",") {
-		if list == "" {
+		if list = strings.TrimSpace(list); list == "" {
 			continue
 		}
 		if _, ok := account.List(list); !ok {

@@ -51,7 +51,7 @@ func TestWhyTellsWhatHoldsAMessageBackAndSince(t *testing.T) {
 	if e := f("acme-read", "channel", "wa", "to", "+447700900001", "category", "utility"); !e.Allowed {
 		t.Errorf("utility, no list: %+v", e)
 	}
-	if e := f("acme-read", "channel", "wa", "to", "+447700900001", "category", "utility", "lists", "news,default"); e.Allowed {
+	if e := f("acme-read", "channel", "wa", "to", "+447700900001", "category", "utility", "lists", "news, default,"); e.Allowed {
 		t.Errorf("utility, with the list: %+v", e)
 	}
 	if e := f("acme-read", "channel", "wa", "to", "+447700900001", "category", "utility", "lists", "news"); !e.Allowed {
