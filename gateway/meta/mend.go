@@ -7,8 +7,9 @@ import (
 
 // AppendMended cuts a body that AppendItems calls no JSON: one that broke off, or in which something stands that JSON does
 // not know. What is wrong spoils the item that it is in, whose record is no JSON then, as a control character does; its
-// neighbours are understood. Outside of items it becomes null. The error is AppendItems's;
-// it is ErrNotJSON where there is too much to mend: what is nested deeper than mendDepth, or would grow by more than an eighth.
+// neighbours are understood. Outside of items it becomes null. The error is AppendItems's; it is ErrNotJSON where there is
+// too much to mend: brackets around items that don't belong together, what is nested deeper than mendDepth, or would grow
+// by more than an eighth.
 func AppendMended(items []Item, body []byte) ([]Item, error) {
 	m := mender{text: body, out: make([]byte, 0, len(body)+64)}
 	if !m.mend() {
@@ -27,10 +28,11 @@ const spoilt = "\"\x00\""
 
 // mender writes a text anew, so that its brackets, names and values are as JSON has them.
 type mender struct {
-	text  []byte
-	out   []byte
-	stack []level
-	over  bool // the value as a whole is written
+	text   []byte
+	out    []byte
+	stack  []level
+	over   bool // the value as a whole is written
+	astray bool // brackets around items don't belong together
 }
 
 // level is an object or array that is open.
@@ -46,7 +48,7 @@ type level struct {
 // mend writes all of it; false where that is too much.
 func (m *mender) mend() bool {
 	for i := 0; i < len(m.text) && !m.over; {
-		if len(m.stack) > mendDepth || len(m.out) > i+len(m.text)/8+mendSlack {
+		if m.astray || len(m.stack) > mendDepth || len(m.out) > i+len(m.text)/8+mendSlack {
 			return false
 		}
 		switch c := m.text[i]; c {
@@ -85,6 +87,9 @@ func (m *mender) mend() bool {
 	}
 	if len(m.out) == 0 {
 		m.out = append(m.out, "null"...)
+	}
+	if m.astray {
+		return false
 	}
 	m.settle()
 	if top := m.top(); top != nil && top.item { // it broke off there
@@ -201,7 +206,8 @@ func (m *mender) settle() {
 	}
 }
 
-// shut closes what is open, whichever bracket came.
+// shut closes what is open, within an item whichever bracket came. The end of the array of items ends an item that is
+// open too. Any other bracket there would have members of one item pass for another's.
 func (m *mender) shut(array bool) {
 	m.settle()
 	top := m.top()
@@ -211,6 +217,19 @@ func (m *mender) shut(array bool) {
 	if top.array != array || top.comma {
 		m.spoil()
 	}
+	if top.array != array {
+		last := len(m.stack) > 1 && m.stack[len(m.stack)-2].items // top is an item
+		m.astray = m.astray || !top.item || last && !array
+		if last && array {
+			m.end()
+		}
+	}
+	m.end()
+}
+
+// end writes the bracket that closes what is open.
+func (m *mender) end() {
+	top := m.top()
 	end := byte('}')
 	if top.array {
 		end = ']'

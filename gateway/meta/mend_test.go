@@ -1,6 +1,7 @@
 package meta_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -104,6 +105,47 @@ func TestWhatIsMendedMayNotActWhereTheWholeMayNot(t *testing.T) {
 	}
 }
 
+// TestNobodysWordsPassForAnothers puts a bracket where none belongs, and takes one away, anywhere in a body of several people.
+func TestNobodysWordsPassForAnothers(t *testing.T) {
+	said := map[chat.Identifier]string{"phone:447700900101": "3101 STOP", "phone:447700900102": "3101 hello", "phone:447700900103": "3102 stop all", "phone:447700900104": "3102 bye"}
+	message := func(from, text string) string {
+		return `{"from":"` + from + `","id":"wamid.` + from + `","type":"text","text":{"body":"` + text + `"}}`
+	}
+	change := func(number, messages string) string {
+		return `{"field":"messages","value":{"metadata":{"phone_number_id":"` + number + `"},"messages":[` + messages + `]}}`
+	}
+	body := `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` +
+		change("3101", message("447700900101", "STOP")+","+message("447700900102", "hello")) + `,` +
+		change("3102", message("447700900103", "stop all")+","+message("447700900104", "bye")) + `]}]}`
+	check := func(wrong string) {
+		items, err := meta.AppendMended(nil, []byte(wrong))
+		if err != nil {
+			items = []meta.Item{{Value: []byte(wrong)}}
+		}
+		for _, item := range items {
+			in, err := meta.Decode(item.Value)
+			if err != nil {
+				in, _ = meta.Salvage(item.Value)
+			}
+			for _, who := range in.Who {
+				for _, text := range []string{"STOP", "stop all"} {
+					if at := in.NumberID + " " + text; in.Acts && len(in.NumberID) == 4 && slices.Contains(in.Texts, text) && said[who] != at {
+						t.Errorf("%s: %s says %s", wrong, who, at)
+					}
+				}
+			}
+		}
+	}
+	for i := range body {
+		for _, bracket := range []string{"}", "]", "{"} {
+			check(body[:i] + bracket + body[i:])
+		}
+		if strings.ContainsRune("{}[]", rune(body[i])) {
+			check(body[:i] + body[i+1:])
+		}
+	}
+}
+
 // TestNothingIsMendedBeyondItsSize: what grew past the largest record could never be kept, and would come again for a week.
 func TestNothingIsMendedBeyondItsSize(t *testing.T) {
 	for _, unit := range []string{`[`, `{"a":`, `"`, `\`, `"\q`, `{"messages":[{`, `x `, `{}`, `,`, `:`, `}`, `"a",`, `"messages":["STOP",`} {
@@ -130,7 +172,7 @@ func FuzzMend(f *testing.F) {
 	f.Add([]byte(`"\u`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		items, err := meta.AppendMended(nil, body)
-		if errors.Is(err, meta.ErrNotJSON) && len(body) < 100 {
+		if errors.Is(err, meta.ErrNotJSON) && len(body) < 100 && !bytes.ContainsAny(body, "}]") {
 			t.Errorf("%q is mended to no JSON", body)
 		}
 		whole, err := meta.AppendItems(nil, body)
