@@ -85,6 +85,9 @@ func readPhone(text, defaultCountry string) (phone, error) {
 	if len(text) > longestPhone {
 		return phone{}, badNumber("The phone number is too long.")
 	}
+	if number, ok := written(text); ok {
+		return number, nil
+	}
 	asMeta := defaultCountry == "" && asShown(text)
 	if asMeta {
 		if number, ok := shown(text); ok {

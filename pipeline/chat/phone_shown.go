@@ -1,6 +1,9 @@
 package chat
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // trunks gives, by country code, the digits that a national number can't begin with where it is read as it stands: that of
 // the trunk prefix, which a plan of numbers takes away ("0" in nearly all), and of whatever else its plan rewrites. Countries
@@ -34,6 +37,32 @@ func shown(text string) (number phone, ok bool) {
 	}
 	return phone{}, false
 }
+
+// written reads a plus and what shown reads, where its length is one that its country's plan has: files are full of these. ok
+// is false where it needs the plan.
+func written(text string) (number phone, ok bool) {
+	digits, plus := strings.CutPrefix(text, "+")
+	if !plus {
+		return phone{}, false
+	}
+	number, ok = shown(digits)
+	return number, ok && lengths()[number.country]&(1<<len(number.national)) != 0
+}
+
+// lengths gives, by country code, a bit for each length that a national number has in its plan. The plan is asked once: but for
+// what trunks knows, the length alone decides.
+var lengths = sync.OnceValue(func() map[string]uint {
+	const national = "222222222222222" // with a digit that no trunk is
+	all := make(map[string]uint, len(trunks))
+	for country := range trunks {
+		for n := 1; n <= len(national); n++ {
+			if _, err := possible("+"+country+national[:n], ""); err == nil {
+				all[country] |= 1 << n
+			}
+		}
+	}
+	return all
+})
 
 // asShown says whether text is 5 to 15 digits of which the first is no zero.
 func asShown(text string) bool {

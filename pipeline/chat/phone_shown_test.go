@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -8,13 +9,30 @@ import (
 	"optgate/pipeline/chat"
 )
 
-// planned is what a phone as Meta shows it is by its country's plan of numbers: a plus makes Phone ask the plan, and what
-// no plan allows stands as it is.
+// byPlan reads a phone with its plus by its country's plan of numbers alone: whatever stands between digits makes Phone ask it.
+func byPlan(digits string) (chat.Identifier, error) {
+	return chat.Phone("+"+digits[:4]+"-"+digits[4:], "")
+}
+
+// planned is what a phone as Meta shows it is by its plan; what no plan allows stands as it is.
 func planned(digits string) chat.Identifier {
-	if id, err := chat.Phone("+"+digits, ""); err == nil {
+	if id, err := byPlan(digits); err == nil {
 		return id
 	}
 	return chat.Identifier("phone:" + digits)
+}
+
+// agrees holds both ways in which digits are written against the plan.
+func agrees(t *testing.T, digits string) {
+	if got, err := chat.Phone(digits, ""); err != nil || got != planned(digits) {
+		t.Errorf("Phone(%q) = %q, %v; by its plan %q", digits, got, err, planned(digits))
+	}
+	want, wrong := byPlan(digits)
+	for _, country := range []string{"", "GB", "AR"} {
+		if got, err := chat.Phone("+"+digits, country); got != want || fmt.Sprint(err) != fmt.Sprint(wrong) {
+			t.Errorf("Phone(+%q, %q) = %q, %v; by its plan %q, %v", digits, country, got, err, want, wrong)
+		}
+	}
 }
 
 // TestWhatMetaShowsIsReadAsThePlanSays goes over every country code, and the beginnings of national numbers that plans
@@ -31,9 +49,7 @@ func TestWhatMetaShowsIsReadAsThePlanSays(t *testing.T) {
 			if len(text) > 15 {
 				text = text[:15]
 			}
-			if got, err := chat.Phone(text, ""); err != nil || got != planned(text) {
-				t.Errorf("Phone(%q) = %q, %v; by its plan %q", text, got, err, planned(text))
-			}
+			agrees(t, text)
 		}
 	}
 }
@@ -47,14 +63,12 @@ func FuzzPhoneAsShown(f *testing.F) {
 		if len(text) < 5 {
 			return
 		}
-		if got, err := chat.Phone(text, ""); err != nil || got != planned(text) {
-			t.Fatalf("Phone(%q) = %q, %v; by its plan %q", text, got, err, planned(text))
-		}
+		agrees(t, text)
 	})
 }
 
 func BenchmarkPhone(b *testing.B) {
-	for name, text := range map[string]string{"shown": "447700900001", "by its plan": "+447700900001"} {
+	for name, text := range map[string]string{"shown": "447700900001", "with a plus": "+447700900001", "by its plan": "+44 7700 900001"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -48,11 +48,15 @@ func (m Importer) tell(ctx context.Context, o Order, id, kind string, body any) 
 	return m.publish(ctx, record)
 }
 
-func (m Importer) publish(ctx context.Context, r *stream.Record) (offset int64, err error) {
-	if err := m.Publisher.Publish(ctx, r); err != nil {
+// publish publishes commands to one shard, and gives the offset of the last.
+func (m Importer) publish(ctx context.Context, records ...*stream.Record) (offset int64, err error) {
+	if err := m.Publisher.Publish(ctx, records...); err != nil {
 		return 0, fault.Wrap(err, fault.Unavailable, "unavailable", "The import could not go on. Send the file again, under the same Idempotency-Key.")
 	}
-	return r.Offset, nil
+	for _, r := range records {
+		offset = max(offset, r.Offset)
+	}
+	return offset, nil
 }
 
 // decided waits until a shard has come past an offset, and gives what was said to the command there. A shard that decides

@@ -6,18 +6,22 @@ import (
 	"sync"
 
 	"optgate/pipeline/fault"
+	"optgate/pipeline/stream"
 )
 
-// ahead is how many parts of a shard may be undecided at a time: one that is being decided, and one that its owner finds
-// when it comes back. A STOP that is typed meanwhile stands behind these alone.
+// ahead is how many loads of a shard may be undecided at a time: one that is being decided, and one that its owner finds when
+// it comes back. A STOP that is typed meanwhile stands behind these alone.
 const ahead = 2
+
+// load is how many parts are published at once, at most. What a decision costs besides its people, it costs once for all of them.
+const load = 4
 
 // pace publishes parts, each shard's by its own, no faster than they are decided.
 type pace struct {
 	ctx    context.Context //nolint:containedctx // of the one reading that the pace belongs to
 	cancel context.CancelCauseFunc
 	r      *reading
-	lines  []chan *part // by shard
+	lines  []chan *part // by shard: parts that wait for those before them
 	all    sync.WaitGroup
 }
 
@@ -26,7 +30,7 @@ func newPace(ctx context.Context, r *reading) *pace {
 	p := &pace{r: r, lines: make([]chan *part, r.Shards)}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	for at := range p.lines {
-		p.lines[at] = make(chan *part)
+		p.lines[at] = make(chan *part, load)
 		p.all.Go(func() {
 			if err := p.work(at); err != nil {
 				p.cancel(err)
@@ -60,17 +64,17 @@ func (p *pace) end(err error) error {
 	return stopped
 }
 
-// work publishes the parts of one shard.
+// work publishes the parts of one shard, as many at once as wait.
 func (p *pace) work(at int) error {
-	var open []int64 // offsets that are not known to be decided
+	var open []int64 // offsets of loads that are not known to be decided
 	last := int64(-1)
 	for one := range p.lines[at] {
-		before, known := p.r.done[one.number]
-		if known && before.Digest != one.digest() {
-			return fault.New(fault.Unprocessable, CodeKeyReused, "%s", keyReused)
+		records, counted, err := p.load(one, p.lines[at])
+		if err != nil {
+			return err
 		}
-		if known {
-			last = max(last, before.Offset)
+		last = max(last, counted)
+		if len(records) == 0 {
 			continue
 		}
 		if len(open) == ahead {
@@ -79,7 +83,7 @@ func (p *pace) work(at int) error {
 			}
 			open = open[1:]
 		}
-		offset, err := p.publish(one)
+		offset, err := p.r.publish(p.ctx, records...)
 		if err != nil {
 			return err
 		}
@@ -91,18 +95,43 @@ func (p *pace) work(at int) error {
 	return p.passed(at, last)
 }
 
+// load makes commands of a part and of those that wait behind it. Of parts that were counted before it gives the highest offset.
+func (p *pace) load(one *part, waiting <-chan *part) (records []*stream.Record, counted int64, err error) {
+	counted = -1
+	for one != nil {
+		before, known := p.r.done[one.number]
+		switch {
+		case known && before.Digest != one.digest():
+			return nil, counted, fault.New(fault.Unprocessable, CodeKeyReused, "%s", keyReused)
+		case known:
+			counted = max(counted, before.Offset)
+		default:
+			record, err := p.record(one)
+			if err != nil {
+				return nil, counted, err
+			}
+			if records = append(records, record); len(records) == load {
+				return records, counted, nil
+			}
+		}
+		select {
+		case one = <-waiting: // nil once there will be no more
+		default:
+			return records, counted, nil
+		}
+	}
+	return records, counted, nil
+}
+
 // passed waits until a shard has decided what stands at an offset, and its view shows it.
 func (p *pace) passed(at int, offset int64) error {
 	_, err := p.r.decided(p.ctx, at, offset, "")
 	return err
 }
 
-func (p *pace) publish(one *part) (offset int64, err error) {
+// record is a part's command.
+func (p *pace) record(one *part) (*stream.Record, error) {
 	o := p.r.order
 	edit := one.edit(o.ID)
-	record, err := edit.Record(p.r.Shards, "import/"+o.ID+"/"+strconv.Itoa(one.number), o.Account.ID, p.r.Now().UnixMilli())
-	if err != nil {
-		return 0, err
-	}
-	return p.r.publish(p.ctx, record)
+	return edit.Record(p.r.Shards, "import/"+o.ID+"/"+strconv.Itoa(one.number), o.Account.ID, p.r.Now().UnixMilli())
 }

@@ -195,7 +195,7 @@ func TestPartsWaitForOwners(t *testing.T) {
 			if !more {
 				select {
 				case err := <-ended:
-					if err != nil || w.most > 2 || w.state(t, "i").Added != 20_000 {
+					if err != nil || w.most > 8 || w.state(t, "i").Added != 20_000 {
 						t.Errorf("%v; %d parts waited, %+v", err, w.most, w.state(t, "i"))
 					}
 					return
