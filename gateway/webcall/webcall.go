@@ -65,7 +65,7 @@ func New(o Options) *Caller {
 		TLSClientConfig:     &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: connectWithin, ResponseHeaderTimeout: DefaultTimeout, MaxResponseHeaderBytes: maxHeader,
 		DisableCompression: true, // a small answer must not grow large here
-		MaxIdleConns:       256, MaxIdleConnsPerHost: 4, IdleConnTimeout: idleFor,
+		MaxIdleConns:       256, MaxIdleConnsPerHost: 16, IdleConnTimeout: idleFor,
 		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 alone: its bounds are plain
 	}
 	return c

@@ -23,7 +23,7 @@ func (r *Runner) begin(ctx, calling context.Context, list List, q *queue) error 
 	switch {
 	case !ok || l.WebhookURL == "":
 		r.drop(list, q)
-	case r.Courier.waits(l.WebhookURL):
+	case r.Courier.waits(l.WebhookURL, r.Now()):
 		r.giveUp(list, q)
 	default:
 		for len(q.waiting) > 0 && len(q.inHand) < callsPerURL {
@@ -62,7 +62,14 @@ func (r *Runner) giveUp(list List, q *queue) {
 func (r *Runner) call(ctx context.Context, a optout.Account, l optout.List, list List, d Delivery) {
 	one := result{delivery: d, list: list}
 	defer func() { r.results <- one }()
+	asked := r.Now()
 	o, err := r.Courier.deliver(ctx, l.WebhookURL, r.Now, func() (Call, error) {
+		if r.Now().Sub(asked) > stale {
+			now, err := r.Accounts.Account(ctx, list.Account)
+			if still, ok := now.List(list.ID); err != nil || !ok || still.WebhookURL != l.WebhookURL {
+				return Call{}, errWaits // for the next look, which sees to what is so now
+			}
+		}
 		body, err := d.Body(a, l)
 		if err != nil {
 			return Call{}, err
@@ -142,9 +149,13 @@ func (r *Runner) say(one result) {
 		r.Metrics.Feed("failed")
 		return
 	case Dead:
+		tries := one.delivery.Tries
+		if res.Attempt != nil {
+			tries++
+		}
 		r.Metrics.Dead(ReasonDead)
 		r.Logger.Warn().Int("shard", r.Shard).Str("account", one.list.Account).Str("list", one.list.ID).Str("delivery", res.ID).
-			Str("error", res.Error).Int("tries", one.delivery.Tries).Msg("delivery given up")
+			Str("error", res.Error).Int("tries", tries).Msg("delivery given up")
 	case Delivered, Dropped:
 	}
 	r.Metrics.Feed(string(res.Status))

@@ -16,7 +16,7 @@ import (
 // How hard receivers are pressed.
 const (
 	callsAtOnce = 256              // of a process
-	callsPerURL = 4                // of a process to one URL
+	callsPerURL = 16               // of a process to one URL
 	failures    = 5                // in a row, after which a URL is left alone
 	openFor     = 30 * time.Second // until one call finds out whether it has come back
 	doorsKept   = 1000             // URLs after which those that nobody uses are forgotten
@@ -59,6 +59,7 @@ type door struct {
 	slots   chan struct{}
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	users   int
+	until   time.Time // the receiver asked to be left alone until then
 }
 
 // NewCourier makes a courier.
@@ -73,8 +74,8 @@ type outcome struct {
 	after   time.Duration // what it asks to wait
 }
 
-// waits says that a URL is left alone for now.
-func (c *Courier) waits(target string) bool {
+// waits says that a URL is left alone at a time.
+func (c *Courier) waits(target string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.doors[target]
@@ -82,7 +83,7 @@ func (c *Courier) waits(target string) bool {
 		return false
 	}
 	state := d.breaker.State()
-	return state == gobreaker.StateOpen || state == gobreaker.StateHalfOpen && d.users > 0 // who finds out whether it has come back
+	return now.Before(d.until) || state == gobreaker.StateOpen || state == gobreaker.StateHalfOpen && d.users > 0 // who finds out whether it has come back
 }
 
 // deliver makes one call when it is its turn; write gives it, as it is then. errWaits: none was made.
@@ -97,22 +98,40 @@ func (c *Courier) deliver(ctx context.Context, target string, now func() time.Ti
 			return outcome{}, ctx.Err()
 		}
 	}
-	done, err := d.breaker.Allow()
-	if err != nil {
+	if c.rests(d, now()) {
 		return outcome{}, errWaits
 	}
 	call, err := write()
 	if err != nil {
-		done(nil)
 		return outcome{}, err
 	}
+	done, err := d.breaker.Allow()
+	if err != nil {
+		return outcome{}, errWaits
+	}
 	said, o := c.post(ctx, call, now)
+	c.rest(d, now().Add(min(o.after, longestAfter)))
 	if o.attempt.Error != "" && said.Status != statusGone {
 		done(errWaits) // any error counts against it
 	} else {
 		done(nil)
 	}
 	return o, nil
+}
+
+// rests says that a URL's receiver has asked to be left alone at a time; rest notes that it asks so.
+func (c *Courier) rests(d *door, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return now.Before(d.until)
+}
+
+func (c *Courier) rest(d *door, until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if until.After(d.until) {
+		d.until = until
+	}
 }
 
 // post calls and says what came of it.

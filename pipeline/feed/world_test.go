@@ -42,6 +42,7 @@ type world struct {
 	most     int         // of them at any time
 	counted  map[string]int
 	pending  int
+	looked   int // for what is due
 }
 
 var key = chat.Key("0123456789abcdef")
@@ -190,6 +191,7 @@ func (w *world) Feeds(context.Context, int) ([]feed.Waiting, error) {
 func (w *world) Due(_ context.Context, _ int, l feed.List, until time.Time, limit int) (due []feed.Delivery, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.looked++
 	for _, d := range w.all() {
 		if d.List == l.ID && d.Status == feed.Pending && d.Next <= until.UnixMilli() && len(due) < limit {
 			due = append(due, d)
