@@ -12,10 +12,13 @@ import (
 	"optgate/pipeline/fault"
 )
 
-// noted says whether a call that succeeded goes into the audit: those that may change something, if they did not say that
-// they changed nothing. What other calls did is not kept.
+// noted says whether a call goes into the audit: those that may change something, if they succeeded or stand in part, and did
+// not say that they changed nothing. What other calls did is not kept.
 func (c *call) noted(r *route, status int) bool {
-	return r.scope != anyone && r.method != http.MethodGet && status/100 == 2 && !c.unchanged
+	if r == nil || r.scope == anyone || r.method == http.MethodGet || c.unchanged {
+		return false
+	}
+	return status/100 == 2 || c.partly != ""
 }
 
 // changesNothing keeps a call out of the audit: it only asked, or what it did is a record by itself.
@@ -39,6 +42,9 @@ func (a *API) note(c *call, r *route) error {
 		Route: r.method + " " + r.path, Status: c.rc.Response.StatusCode(),
 	}
 	entry.What, entry.Counts = c.told()
+	if c.partly != "" {
+		entry.What["id"] = c.partly
+	}
 	for name, value := range c.params {
 		if slices.Contains(paramsNoted, name) && idForm.MatchString(value) {
 			entry.What[name] = value

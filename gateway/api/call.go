@@ -23,6 +23,7 @@ type call struct {
 	token     string             // its name
 	concerns  string             // the account that an operator changes something of; "" for none
 	unchanged bool               // see changesNothing
+	partly    string             // id of what stands in part, though the call fails; "" for nothing
 	ctx       context.Context    //nolint:containedctx // a call lives as long as its request
 	base      context.Context    //nolint:containedctx // it, without the bound on a call
 	end       context.CancelFunc // of ctx

@@ -41,6 +41,9 @@ func (a *API) createImport(c *call) error {
 	defer stop()
 	answer, err := a.importFile(ctx, order, dry, file)
 	c.afresh()
+	if err != nil && answer.ID != nil {
+		c.partly = *answer.ID // it began, and what was filed stays
+	}
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return fault.Wrap(err, fault.Unavailable, "stopping", "The gateway stops. Send the file again, under the same Idempotency-Key.")
 	}

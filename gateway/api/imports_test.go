@@ -333,6 +333,14 @@ func TestAnImportThatBreaksOffSaysSoAndGoesOn(t *testing.T) {
 	if i.Status != "failed" || i.Error.Code != "broken_off" || i.Added == 0 || i.Added >= 3000 {
 		t.Fatalf("%+v", i)
 	}
+	var noted []auditEntry // what was filed stays, and somebody did it
+	w.until(t, func([]imports.Import) bool {
+		noted = w.audited(t, "acme-admin", "/v1/audit")
+		return len(noted) > 0
+	})
+	if len(noted) != 1 || noted[0].What["id"] != i.ID || noted[0].Status/100 == 2 {
+		t.Errorf("%+v", noted)
+	}
 	var whole imported
 	w.send(t, "list=default&channel=wa", file.String(), "Idempotency-Key", "k").is(202, "").into(&whole)
 	if whole.ID != i.ID || whole.sums() != "finished 3001 = 3000 + 0 + 0 + 1" {

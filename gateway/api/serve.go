@@ -31,12 +31,14 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	if err == nil {
 		err = r.handler(c)
 	}
-	if err == nil && c.noted(r, rc.Response.StatusCode()) {
-		err = a.note(c, r) // the answer is held until it is kept who changed what
-	}
 	status := rc.Response.StatusCode()
 	if err != nil {
 		status = refuse(rc, err)
+	}
+	if c.noted(r, status) { // the answer is held until it is kept who changed what
+		if lost := a.note(c, r); lost != nil && err == nil {
+			err, status = lost, refuse(rc, lost)
+		}
 	}
 	a.logCall(c, r, status, time.Since(began), err)
 }
