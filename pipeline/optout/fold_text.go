@@ -14,8 +14,9 @@ const MaxText = 256
 
 // FoldText makes all writings of one word equal: compatibility forms (full-width, circled and styled letters), case in
 // every language, accents, vowel marks of Arabic and Hebrew, tatweel, invisible marks and emoji do not count, nor does
-// punctuation around the text or the width of white space in it. It gives "" where nothing is left, and for texts over
-// MaxText. Marks that spell, as the vowels of Indic scripts and the voicing of kana, stay.
+// punctuation around the text, the width of white space in it, or which hyphen or apostrophe stands in it. It gives
+// "" where nothing is left, and for texts over MaxText. Marks that spell, as the vowels of Indic scripts and the voicing of
+// kana, stay.
 func FoldText(text string) string {
 	if len(text) > MaxText*utf8.UTFMax || utf8.RuneCountInString(text) > MaxText {
 		return ""
@@ -23,7 +24,8 @@ func FoldText(text string) string {
 	if folded, ok := foldASCII(text); ok {
 		return folded
 	}
-	text = dropEmoji(text)
+	text = strings.ReplaceAll(dropEmoji(text), "´", "'") // it would be decomposed to a space
+
 	for range 2 { // what case folding makes of a letter may have marks again
 		text = strings.Map(keep, norm.NFKD.String(text))
 		text = cases.Fold().String(text)
@@ -38,7 +40,8 @@ func foldASCII(text string) (folded string, ok bool) {
 	b.Grow(len(text))
 	spaced := false
 	for i := range len(text) {
-		switch c := text[i]; {
+		c := text[i]
+		switch {
 		case c >= utf8.RuneSelf:
 			return "", false
 		case c == ' ' || c >= '\t' && c <= '\r':
@@ -48,14 +51,14 @@ func foldASCII(text string) (folded string, ok bool) {
 			continue
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
-			fallthrough
-		default:
-			if spaced {
-				b.WriteByte(' ')
-				spaced = false
-			}
-			b.WriteByte(c)
+		case c == '`':
+			c = '\''
 		}
+		if spaced {
+			b.WriteByte(' ')
+			spaced = false
+		}
+		b.WriteByte(c)
 	}
 	return strings.TrimFunc(b.String(), outside), true
 }
@@ -63,12 +66,16 @@ func foldASCII(text string) (folded string, ok bool) {
 // keep gives what a decomposed rune is worth: itself, a space, or -1 for nothing.
 func keep(r rune) rune {
 	switch {
+	case 'a' <= r && r <= 'z': // as most are
+		return r
 	case r == 'ı': // Turkish, the small I without its dot
 		return 'i'
 	case unicode.IsSpace(r), unicode.Is(emoji, r):
 		return ' '
-	case r == '’', r == '‘', r == 'ʼ':
+	case strings.ContainsRune("’‘‛ʼʹʻʽ′`", r):
 		return '\''
+	case unicode.Is(unicode.Pd, r), r == '−': // hyphens, dashes and minus
+		return '-'
 	case r == 'ـ', unicode.In(r, unicode.Cf, unicode.Cc, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
 		return -1
 	case r == 0x3099 || r == 0x309A: // voicing of kana

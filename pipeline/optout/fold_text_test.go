@@ -27,8 +27,8 @@ func TestAllWritingsOfAWordAreOne(t *testing.T) {
 		"停止":                 {"停止", "停止。", "「停止」"},
 		"ストップ":               {"ストップ", "ｽﾄｯﾌﾟ"},
 		"बंद करें":           {"बंद करें", " बंद  करें। "},
-		"don't stop":         {"don't stop", "don’t stop", "Don‘t stop!"},
-		"opt-out":            {"Opt-Out", "OPT-OUT."},
+		"don't stop":         {"don't stop", "don’t stop", "Don‘t stop!", "don´t stop", "don`t stop", "don′t stop", "don`t stop 🙂"},
+		"opt-out":            {"Opt-Out", "OPT-OUT.", "opt\u2011out", "opt\u2010out", "opt–out", "opt—out", "opt−out", "ｏｐｔ－ｏｕｔ", "opt\u00ad-out", "Opt‑out 🛑"},
 		"1":                  {"1", "１", "1.", "①"},
 		"":                   {"", " ", "🛑", "👍🏿", "!!!", "🇬🇧", "1️⃣", "\u200b", strings.Repeat("s", 257), strings.Repeat("\u200b", 300) + "stop"},
 	} {
