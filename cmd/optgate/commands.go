@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/alecthomas/kong"
 )
@@ -65,8 +66,15 @@ var errShown = errors.New("shown")
 // helpFlag shows the help of the command before it.
 type helpFlag bool
 
-// BeforeReset shows help as soon as the words are known, whether or not they are a whole command.
+// BeforeReset shows help as soon as the words are known, whether or not they are a whole command. Who names a group of
+// commands is shown all of them, not the one that the group alone stands for.
 func (helpFlag) BeforeReset(chosen *kong.Context) error {
+	unnamed := slices.IndexFunc(chosen.Path, func(p *kong.Path) bool {
+		return p.Command != nil && p.Command.Parent.DefaultCmd == p.Command && !slices.Contains(chosen.Args, p.Command.Name)
+	})
+	if unnamed >= 0 {
+		chosen.Path = chosen.Path[:unnamed]
+	}
 	if err := chosen.PrintUsage(false); err != nil {
 		return err
 	}

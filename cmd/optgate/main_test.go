@@ -28,18 +28,20 @@ func TestExitCodesTellWrongUsageFromFailure(t *testing.T) {
 		code int
 		says string // on either stream
 	}{
-		"help":               {[]string{"help"}, exitFine, "serve"},
-		"help of a command":  {[]string{"help", "tail"}, exitFine, "--follow"},
-		"--help":             {[]string{"lists", "entries", "--help"}, exitFine, "--search"},
-		"--version":          {[]string{"--version"}, exitFine, "optgate "},
-		"nothing":            {nil, exitUsage, "optgate help"},
-		"unknown command":    {[]string{"fly"}, exitUsage, "fly"},
-		"unknown flag":       {[]string{"serve", "--fast"}, exitUsage, "--fast"},
-		"unknown output":     {[]string{"lists", "-o", "xml"}, exitUsage, "json"},
-		"missing file":       {[]string{"serve", "--config", missing}, exitUsage, "none.yaml"},
-		"wrong flag's value": {[]string{"serve", "--public", "here"}, exitUsage, "public.listen"},
-		"no gateway":         {[]string{"lists", "--api", "http://127.0.0.1:1"}, exitFailed, "--api"},
-		"unhealthy":          {[]string{"health", "--url", "http://127.0.0.1:1/healthz"}, exitFailed, "no answer"},
+		"help":                {[]string{"help"}, exitFine, "serve"},
+		"help of a command":   {[]string{"help", "tail"}, exitFine, "--follow"},
+		"--help":              {[]string{"lists", "entries", "--help"}, exitFine, "--search"},
+		"help of a group":     {[]string{"help", "lists"}, exitFine, "lists import"},
+		"a group with --help": {[]string{"tokens", "--help"}, exitFine, "tokens revoke"},
+		"--version":           {[]string{"--version"}, exitFine, "optgate "},
+		"nothing":             {nil, exitUsage, "optgate help"},
+		"unknown command":     {[]string{"fly"}, exitUsage, "fly"},
+		"unknown flag":        {[]string{"serve", "--fast"}, exitUsage, "--fast"},
+		"unknown output":      {[]string{"lists", "-o", "xml"}, exitUsage, "json"},
+		"missing file":        {[]string{"serve", "--config", missing}, exitUsage, "none.yaml"},
+		"wrong flag's value":  {[]string{"serve", "--public", "here"}, exitUsage, "public.listen"},
+		"no gateway":          {[]string{"lists", "--api", "http://127.0.0.1:1"}, exitFailed, "--api"},
+		"unhealthy":           {[]string{"health", "--url", "http://127.0.0.1:1/healthz"}, exitFailed, "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := command(t, nil, c.args...)
