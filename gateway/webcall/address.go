@@ -78,6 +78,14 @@ func isName(host string) bool {
 	return last[0] < '0' || last[0] > '9'
 }
 
+// isInner says whether a name is one that only private networks know: a single label, or below a domain that the internet's
+// own names never are.
+func isInner(host string) bool {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return last == host || strings.HasSuffix(host, ".home.arpa") ||
+		slices.Contains([]string{"internal", "local", "localhost", "localdomain", "intranet", "private", "corp", "home", "lan"}, last)
+}
+
 // otherPorts are ports of services that are not the web's, some of which take commands from whatever HTTP sends them.
 var otherPorts = [...]uint16{
 	1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113,

@@ -129,7 +129,8 @@ func (c *Caller) Call(ctx context.Context, r Request) (Answer, error) {
 	return answer, nil
 }
 
-// Check says whether a URL may be called: its form, and every address that its host has now. Each call looks again.
+// Check says whether a URL may be kept to be called later: its form, and every address that its host has now. Each call looks
+// again; so a host that isn't found yet will do, unless its name is one of a private network.
 func (c *Caller) Check(ctx context.Context, target string) error {
 	u, err := parse(target)
 	if err != nil {
@@ -138,7 +139,13 @@ func (c *Caller) Check(ctx context.Context, target string) error {
 	ctx, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	_, err = c.resolve(ctx, u.Hostname())
-	return err
+	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errUnknownHost) {
+		return err
+	}
+	if isInner(u.Hostname()) {
+		return errForbidden
+	}
+	return nil
 }
 
 // dial connects to a host's address after every one of its addresses was looked at. The name is resolved here, once, and
@@ -165,6 +172,12 @@ func (c *Caller) dial(ctx context.Context, network, address string) (net.Conn, e
 	return nil, last
 }
 
+var (
+	errUnknownHost = fault.New(fault.Unprocessable, "unknown_host", "The URL's host can't be found: check its name.")
+	errForbidden   = fault.New(fault.Unprocessable, "forbidden_address",
+		"The URL leads to a network that is not public. Use a public address, or have the operator allow the network (webcall.allow).")
+)
+
 // resolve gives a host's addresses, if all of them may be called.
 func (c *Caller) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	addresses := []netip.Addr{}
@@ -174,12 +187,11 @@ func (c *Caller) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 		if ctx.Err() != nil {
 			return nil, context.DeadlineExceeded
 		}
-		return nil, fault.New(fault.Unprocessable, "unknown_host", "The URL's host can't be found: check its name.")
+		return nil, errUnknownHost
 	}
 	for i, a := range addresses {
 		if addresses[i] = a.Unmap(); !c.may(a) {
-			return nil, fault.New(fault.Unprocessable, "forbidden_address",
-				"The URL leads to a network that is not public. Use a public address, or have the operator allow the network (webcall.allow).")
+			return nil, errForbidden
 		}
 	}
 	return addresses, nil

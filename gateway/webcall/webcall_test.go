@@ -247,3 +247,11 @@ func TestWhoCantBeReachedIsNamedSo(t *testing.T) {
 		t.Errorf("tells the URL: %v", err)
 	}
 }
+
+func TestAHostThatIsntFoundIsNamedSoWhenItIsCalled(t *testing.T) {
+	c := New(Options{Resolver: names{}})
+	defer c.Close()
+	if _, err := c.Call(t.Context(), Request{URL: "http://nobody.example/"}); code(err) != "unknown_host" {
+		t.Error(err)
+	}
+}
