@@ -82,7 +82,8 @@ type Ingress struct {
 	deadline atomic.Pointer[deadline]
 	stamp    atomic.Pointer[stamp]
 	pages    pages
-	showing  atomic.Int64   // pages that are being made
+	showing  atomic.Int64   // pages of links that are being made
+	pressing atomic.Int64   // presses of links that are being kept
 	failures zerolog.Logger // sampled: one line for each webhook would bury the log while Kafka is away
 }
 

@@ -41,7 +41,8 @@ type states interface {
 const (
 	links       = "/u/"
 	mostPress   = 4 << 10 // bytes of a press: a form with one field
-	pagesAtOnce = 64      // the other requests that run are webhooks'
+	pagesAtOnce = 64      // that are looked at: their readers come back
+	pressAtOnce = 512     // few mail programs press again; the other requests that run (2,048) are webhooks'
 )
 
 // The rules of opt-outs by link.
@@ -104,7 +105,9 @@ func (r linkResult) status() int {
 // follow decides what is answered.
 func (i *Ingress) follow(ctx context.Context, rc *fasthttp.RequestCtx, token string) (result linkResult, shown page) {
 	press := ""
+	running, most := &i.showing, int64(pagesAtOnce)
 	if rc.IsPost() {
+		running, most = &i.pressing, pressAtOnce
 		body, err := httpd.ReadBody(rc, mostPress, nil, func(int) error { return nil })
 		switch {
 		case err != nil && fault.KindOf(err) == fault.Unavailable:
@@ -116,8 +119,8 @@ func (i *Ingress) follow(ctx context.Context, rc *fasthttp.RequestCtx, token str
 		}
 		press = ruleOf(body)
 	}
-	defer i.showing.Add(-1)
-	if i.showing.Add(1) > pagesAtOnce {
+	defer running.Add(-1)
+	if running.Add(1) > most {
 		return linkBusy, later(rc)
 	}
 	ctx = i.within(ctx)
