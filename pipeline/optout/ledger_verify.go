@@ -28,7 +28,7 @@ type Verdict struct {
 	Rows      int64    `json:"rows"`
 	FirstRow  int64    `json:"first_row"` // offset; NoRow where there is none
 	LastRow   int64    `json:"last_row"`
-	Unchained int64    `json:"unchained"` // rows that show no chain, as those from before there were chains
+	Unchained int64    `json:"unchained"` // rows that show no chain; only those from before there were chains may
 	Head      string   `json:"head"`      // the chain as computed over all rows
 	Heads     int      `json:"heads"`     // of those given, that stand
 	OK        bool     `json:"ok"`
@@ -51,6 +51,7 @@ type Verifier struct {
 	verdict Verdict
 	chain   shard.Chain  // over all rows as they stand there
 	near    *shard.Chain // after a break: as rows say it, so that the next break is found too
+	chained bool         // a row has shown its chain: from then on all do
 	cursor  shard.Cursor
 	agreed  bool // the cursor was compared
 	heads   []Head
@@ -101,8 +102,12 @@ func (v *Verifier) Take(ctx context.Context, r *stream.Record) error {
 	}
 	switch told := r.Header(shard.HeaderChain); told {
 	case want.String():
+		v.chained = true
 	case "":
 		v.verdict.Unchained++
+		if v.chained {
+			v.problem(r.Offset, "this row shows no chain, though rows before it do: no owner wrote it so")
+		}
 	default:
 		v.problem(r.Offset, "the chain breaks: this row or its chain was changed, or rows between it and the last good one were removed, added or moved")
 		if chain, err := shard.ParseChain(told); err == nil {

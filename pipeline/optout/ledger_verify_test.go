@@ -182,6 +182,12 @@ func TestTamperingShows(t *testing.T) {
 			t.Errorf("%s: %d heads stand, the last is %s", name, got.Heads, got.Head)
 		}
 	}
+	// Whoever may write to Kafka adds a row, and the next owner goes on from it: what no owner wrote shows no chain.
+	added := copied(whole)
+	added[30].Headers = added[30].Headers[:2]
+	if got := verify(t, added, cursor, heads, entriesSeen); got.OK || got.Problems != 1 || got.Problem.Offset != added[30].Offset || got.Unchained != 1 {
+		t.Errorf("a row among those of owners: %+v %+v", got, got.Problem)
+	}
 	// Only heads that were kept tell of a forger who computes all hashes anew and writes state anew, too.
 	forged := copied(whole)
 	backdate(&forged[30])
