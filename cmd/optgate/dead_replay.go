@@ -15,7 +15,7 @@ import (
 type deadReplayCommand struct {
 	Place  string `arg:"" optional:"" placeholder:"PARTITION/OFFSET" help:"One letter, as dead list shows it."`
 	Reason string `placeholder:"REASON" help:"All letters with this reason, as unknown_channel."`
-	Source string `placeholder:"SOURCE" help:"All letters from here: inbound, commands, or a partition of them as inbound/3."`
+	Source string `placeholder:"SOURCE" help:"All letters from here: inbound, commands, feed, or a partition of them as inbound/3."`
 	Since  string `placeholder:"TIME" help:"Only letters that died then or later: a day, a time, or how long ago as 7d."`
 	Until  string `placeholder:"TIME" help:"Only letters that died before; now by default."`
 	All    bool   `help:"All letters."`

@@ -35,7 +35,7 @@ func (a *API) replayOne(c *call) error {
 	r, skipped := a.revived(&letter)
 	if r == nil {
 		return fault.New(fault.Unprocessable, skipped, "%s", map[string]string{
-			skippedNotReplayable: "This letter came from nowhere that it could go back to: only items of inbound and commands do.",
+			skippedNotReplayable: "This letter came from nowhere that it could go back to: only items of inbound, commands and deliveries of feeds do.",
 			skippedIncomplete:    "This letter lacks bytes or headers that it would need to go back.",
 		}[skipped])
 	}
@@ -48,7 +48,7 @@ func (a *API) replayOne(c *call) error {
 // replayAsked is the body of POST /v1/dead/replay. What is missing leaves nothing out.
 type replayAsked struct {
 	Reason string `json:"reason"`
-	Source string `json:"source"` // inbound or commands, or a place in them as inbound/3
+	Source string `json:"source"` // inbound, commands or feed, or a place in them as inbound/3
 	Since  string `json:"since"`  // of when they died
 	Until  string `json:"until"`
 	Limit  *int   `json:"limit"` // 1,000 by default, at most 10,000

@@ -2,14 +2,16 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 
+	"optgate/pipeline/feed"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
 
-// revived gives a letter as the record that it was, or why it can't be.
+// revived gives a letter as the record that it was, or why it can't be. A delivery's is one that has it tried anew.
 func (a *API) revived(letter *stream.Record) (r *stream.Record, skipped string) {
 	topic, place, _ := strings.Cut(letter.Header("source"), "/")
 	if len(letter.Value) == 0 {
@@ -35,6 +37,16 @@ func (a *API) revived(letter *stream.Record) (r *stream.Record, skipped string) 
 			return nil, skippedIncomplete
 		}
 		return &stream.Record{Topic: stream.Commands, Partition: n, Key: []byte(command.ID), Value: letter.Value}, ""
+	}
+	if topic == feed.LetterSource {
+		command, at, err := feed.Revive(fmt.Sprintf("dead/%d/%d", letter.Partition, letter.Offset), letter.Value, a.Now().UnixMilli())
+		if err != nil || at >= int(a.Shards) {
+			return nil, skippedIncomplete
+		}
+		if r, err = command.Record(at); err != nil {
+			return nil, skippedIncomplete
+		}
+		return r, ""
 	}
 	return nil, skippedNotReplayable
 }

@@ -22,9 +22,12 @@ const (
 
 // replayDelivery answers POST /v1/optout-lists/{list}/deliveries/{id}/replay: it is due now, with another day before it.
 func (a *API) replayDelivery(c *call) error {
-	account, _, d, err := a.deliveryOf(c)
+	account, l, d, err := a.deliveryOf(c)
 	if err != nil {
 		return err
+	}
+	if l.WebhookURL == "" {
+		return noWebhookURL()
 	}
 	id, _, err := a.once(c, account, nil)
 	if err != nil {
@@ -53,6 +56,9 @@ func (a *API) replayDeliveries(c *call) error {
 	account, l, err := a.listOf(c)
 	if err != nil {
 		return err
+	}
+	if l.WebhookURL == "" {
+		return noWebhookURL()
 	}
 	var wanted struct {
 		Status string `json:"status"`

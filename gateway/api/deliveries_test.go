@@ -175,6 +175,7 @@ func TestWhatIsWrongWithAQuestionAboutDeliveriesIsSaid(t *testing.T) {
 		{"acme-lists", "POST", list + "/replay", `{"status":"pending"}`, http.StatusUnprocessableEntity},
 		{"acme-lists", "POST", list + "/replay", `{}`, http.StatusUnprocessableEntity},
 		{"acme-lists", "POST", "/v1/optout-lists/default/deliveries/test", "", http.StatusUnprocessableEntity},
+		{"acme-lists", "POST", "/v1/optout-lists/default/deliveries/replay", `{"status":"dead"}`, http.StatusUnprocessableEntity},
 		{"globex-admin", "GET", list, "", http.StatusNotFound},
 		{"globex-admin", "GET", "/v1/optout-lists/default/deliveries/" + id, "", http.StatusNotFound},
 		{"globex-admin", "POST", "/v1/optout-lists/default/deliveries/" + id + "/replay", "", http.StatusNotFound},
@@ -183,6 +184,42 @@ func TestWhatIsWrongWithAQuestionAboutDeliveriesIsSaid(t *testing.T) {
 			t.Errorf("%s %s %s as %s: %d %s", c.method, c.path, c.body, c.token, got.status, got.body)
 		}
 	}
+}
+
+func TestALetterOfADeliveryPutBackHasItTriedAnew(t *testing.T) {
+	w := told(t, 2, nil)
+	w.ends(t, feed.Dead)
+	all, _, err := w.Deliveries(t.Context(), feed.List{Account: "acme", ID: "news"}, feed.Statuses(), "", 10)
+	if err != nil || len(all) != 2 {
+		t.Fatal(len(all), err)
+	}
+	letter := fmt.Appendf(nil, `{"v":1,"account":"acme","list":"news","delivery":%q,"error":"status_500","tries":1}`, all[0].ID)
+	w.bury(now, "feed/"+all[0].ID, feed.ReasonDead, letter)
+	for n, stranger := range []string{`{}`, `{"account":"acme","delivery":"x"}`, `{"account":"acme","delivery":"fd-99-000000000000000000000000"}`} {
+		w.bury(now, "feed/x", feed.ReasonDead, []byte(stranger))
+		w.call(t, "operator", "POST", fmt.Sprintf("/v1/dead/0/%d/replay", n+1), "").is(http.StatusUnprocessableEntity, "incomplete")
+	}
+	stands := func(want feed.Status) {
+		t.Helper()
+		d, err := w.Delivery(t.Context(), all[0].Ref())
+		if err != nil || d.Status != want {
+			t.Errorf("%+v, %v", d, err)
+		}
+	}
+	var r replayed
+	w.call(t, "operator", "POST", "/v1/dead/replay", `{"reason":"feed_undelivered"}`).ok(http.StatusOK).into(&r)
+	if r.Replayed != 1 || r.Skipped["incomplete"] != 3 {
+		t.Errorf("%+v", r)
+	}
+	stands(feed.Pending)
+	if other, err := w.Delivery(t.Context(), all[1].Ref()); err != nil || other.Status != feed.Dead {
+		t.Errorf("%+v, %v", other, err)
+	}
+	w.ends(t, feed.Delivered)
+	w.bury(now, "feed/"+all[0].ID, feed.ReasonDead, letter) // again, as a crash may leave it
+	w.call(t, "operator", "POST", "/v1/dead/0/0/replay", "").ok(http.StatusOK)
+	w.call(t, "operator", "POST", "/v1/dead/0/4/replay", "").ok(http.StatusOK)
+	stands(feed.Delivered)
 }
 
 func TestATestTellsWhatCameBack(t *testing.T) {

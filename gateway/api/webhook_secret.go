@@ -22,7 +22,7 @@ func (a *API) testDelivery(c *call) error {
 		return err
 	}
 	if l.WebhookURL == "" {
-		return fault.New(fault.Unprocessable, "no_webhook_url", "This list has no webhook URL. Give it one first.")
+		return noWebhookURL()
 	}
 	trial, err := a.Feed.Try(c.ctx, account, l, "test-"+chance(), a.Now)
 	if err != nil {
@@ -44,6 +44,10 @@ func (a *API) testDelivery(c *call) error {
 	}
 	answer.Answer = strings.ToValidUTF8(string(trial.Answer[:min(len(trial.Answer), shownAnswer)]), "�")
 	return c.answer(fasthttp.StatusOK, answer)
+}
+
+func noWebhookURL() error {
+	return fault.New(fault.Unprocessable, "no_webhook_url", "This list has no webhook URL. Give it one first.")
 }
 
 // secretView is what a receiver needs to know who posts.

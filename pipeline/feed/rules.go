@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"optgate/pipeline/optout"
@@ -18,9 +17,6 @@ const (
 	KindReplay = "feed.replay" // deliveries are tried anew
 	KindForget = "feed.forget" // their time is over
 )
-
-// ReasonDead is the reason of the letter in dead that a delivery leaves which was given up.
-const ReasonDead = "feed_undelivered"
 
 // Tried is the body of a feed.tried.
 type Tried struct {
@@ -40,7 +36,8 @@ type Result struct {
 
 // Replay is the body of a feed.replay.
 type Replay struct {
-	IDs []string `json:"ids"`
+	IDs  []string `json:"ids"`
+	Dead bool     `json:"dead,omitempty"` // only those that are given up
 }
 
 // Replayed is the value of its answer.
@@ -165,33 +162,6 @@ func (d *Delivery) take(r Result) bool {
 	return true
 }
 
-// letter is what stands in dead of a delivery that was given up. It names the delivery, which is kept as long, and nobody.
-type letter struct {
-	V        int    `json:"v"`
-	Account  string `json:"account"`
-	List     string `json:"list"`
-	Delivery string `json:"delivery"`
-	Error    string `json:"error"`
-	Tries    int    `json:"tries"`
-}
-
-func bury(t *shard.Turn, d *Delivery) error {
-	value, err := json.Marshal(letter{stream.Version, d.Account, d.List, d.ID, d.Error, d.Tries})
-	if err != nil {
-		return fmt.Errorf("letter: %w", err)
-	}
-	t.Send(&stream.Record{
-		Topic: stream.Dead, Partition: stream.AnyPartition, Key: []byte("feed"), Value: value,
-		Headers: []stream.Header{
-			{Key: "v", Value: strconv.Itoa(stream.Version)},
-			{Key: "source", Value: "feed/" + d.ID},
-			{Key: "reason", Value: ReasonDead},
-			{Key: "received_at", Value: strconv.FormatInt(d.Made, 10)},
-		},
-	})
-	return nil
-}
-
 func replayKeys(p shard.Place, c shard.Command) ([]string, error) {
 	body, err := shard.Body[Replay](c)
 	if err != nil {
@@ -219,7 +189,7 @@ func applyReplay(t *shard.Turn, c shard.Command) error {
 		if err != nil {
 			return err
 		}
-		if !there {
+		if !there || body.Dead && d.Status != Dead {
 			continue
 		}
 		d.Status, d.Error, d.Done, d.Round = Pending, "", 0, d.Tries
@@ -271,7 +241,7 @@ func (d *Delivery) KeptUntil() int64 {
 
 // ReplayCommand asks that deliveries of one shard be tried anew.
 func ReplayCommand(id, account string, ids []string, made int64) (shard.Command, error) {
-	return command(id, KindReplay, account, made, Replay{ids})
+	return command(id, KindReplay, account, made, Replay{IDs: ids})
 }
 
 func command(id, kind, account string, made int64, body any) (shard.Command, error) {
