@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +21,7 @@ type deadReplayCommand struct {
 	Until  string `placeholder:"TIME" help:"Only letters that died before; now by default."`
 	All    bool   `help:"All letters."`
 	gatewayFlags
+	outputFlags
 }
 
 var placeForm = regexp.MustCompile(`^\d{1,9}/\d{1,18}$`)
@@ -28,7 +30,7 @@ var placeForm = regexp.MustCompile(`^\d{1,9}/\d{1,18}$`)
 type replayedLetters struct {
 	Replayed int            `json:"replayed"`
 	Skipped  map[string]int `json:"skipped"`
-	Next     *string        `json:"next"`
+	Next     *string        `json:"next,omitempty"`
 }
 
 // Run puts letters back where they came from, and says how many could not go.
@@ -46,19 +48,18 @@ func (c *deadReplayCommand) Run(ctx context.Context, t terminal) error {
 	if err := c.client().ask(ctx, http.MethodPost, "/v1/dead/"+c.Place+"/replay", nil, nil, &answer); err != nil {
 		return err
 	}
-	answer.print(t)
-	return nil
+	return c.print(t, answer)
 }
 
-// many asks on until there are no more. Letters that die meanwhile are left for the next time, else one that can't be handled
+// many asks on until there are no more, and says what was done even where that ends with an error. Letters that die meanwhile are left for the next time, else one that can't be handled
 // would come round for ever.
-func (c *deadReplayCommand) many(ctx context.Context, t terminal) error {
+func (c *deadReplayCommand) many(ctx context.Context, t terminal) (err error) {
 	asked := map[string]any{"reason": c.Reason, "source": c.Source, "since": c.Since, "until": c.Until}
 	if c.Until == "" {
 		asked["until"] = time.Now().UTC().Format(time.RFC3339)
 	}
 	all := replayedLetters{Skipped: map[string]int{}}
-	defer func() { all.print(t) }()
+	defer func() { err = errors.Join(err, c.print(t, all)) }()
 	for {
 		var answer replayedLetters
 		if err := c.client().ask(ctx, http.MethodPost, "/v1/dead/replay", nil, asked, &answer); err != nil {
@@ -75,10 +76,19 @@ func (c *deadReplayCommand) many(ctx context.Context, t terminal) error {
 	}
 }
 
-func (r replayedLetters) print(t terminal) {
+func (c *deadReplayCommand) print(t terminal, r replayedLetters) error {
+	if c.Output == "json" {
+		r.Next = nil // it was followed
+		line, err := json.Marshal(r)
+		if err == nil {
+			err = c.printer(t).lines([]json.RawMessage{line})
+		}
+		return err
+	}
 	said := []string{fmt.Sprintf("%d put back", r.Replayed)}
 	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
 		said = append(said, fmt.Sprintf("%d skipped (%s)", r.Skipped[reason], plain(reason)))
 	}
 	t.printf("%s\n", strings.Join(said, ", "))
+	return nil
 }

@@ -104,26 +104,42 @@ func readFile(name string, t terminal) ([]byte, error) {
 
 type ledgerHeadsCommand struct {
 	Since string `placeholder:"TIME" help:"A day as 2026-11-22, a time, or how long ago as 7d; all by default."`
+	streamFlags
 	gatewayFlags
 }
 
-// Run prints one JSON object a line, as verify --heads takes them.
+// Run prints one JSON object a line, as verify --heads takes them, or a table where somebody looks.
 func (c *ledgerHeadsCommand) Run(ctx context.Context, t terminal) error {
-	return c.client().copy(ctx, t, "/v1/ledger/heads", since(url.Values{}, c.Since))
+	query := since(url.Values{}, c.Since)
+	if c.asJSON(t) {
+		return c.client().copy(ctx, t, "/v1/ledger/heads", query)
+	}
+	answer, err := c.client().call(ctx, http.MethodGet, "/v1/ledger/heads", query, nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Close() //nolint:errcheck // it was read
+	var rows []json.RawMessage
+	err = lines(answer, func(line []byte) error {
+		rows = append(rows, bytes.Clone(line))
+		return nil
+	})
+	p := printer{to: t.out, columns: []string{"day", "partition", "offset", "chain"}}
+	return errors.Join(err, p.rows(rows))
 }
 
 type ledgerExportCommand struct {
-	Format string `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
-	Since  string `placeholder:"TIME" help:"Only rows decided then or later: a day, a time, or how long ago as 7d."`
-	Until  string `placeholder:"TIME" help:"Only rows decided before."`
-	List   string `placeholder:"LIST" help:"Only rows of this list."`
-	To     string `placeholder:"NUMBER" help:"Only rows of this phone, BSUID or e-mail address."`
+	exportFlags
+	Since string `placeholder:"TIME" help:"Only rows decided then or later: a day, a time, or how long ago as 7d."`
+	Until string `placeholder:"TIME" help:"Only rows decided before."`
+	List  string `placeholder:"LIST" help:"Only rows of this list."`
+	To    string `placeholder:"NUMBER" help:"Only rows of this phone, BSUID or e-mail address."`
 	gatewayFlags
 }
 
 // Run prints the rows as they come.
 func (c *ledgerExportCommand) Run(ctx context.Context, t terminal) error {
-	query := since(url.Values{"format": {c.Format}}, c.Since)
+	query := since(url.Values{"format": {c.format()}}, c.Since)
 	for name, value := range map[string]string{"until": c.Until, "list": c.List, "to": c.To} {
 		if value != "" {
 			query.Set(name, value)

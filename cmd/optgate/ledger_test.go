@@ -65,12 +65,19 @@ func TestHeadsThatWereKeptAreSentAlong(t *testing.T) {
 func TestTheLedgerIsPrintedAsItComes(t *testing.T) {
 	gateway := gatewayThat(t, "key", map[string]string{
 		"/v1/ledger?format=csv&list=news&since=7d&to=%2B44": "partition,offset\n0,1\n", "/v1/ledger/heads?since=2026-11-22": "{}\n",
+		"/v1/ledger?format=ndjson": `{"partition":0}` + "\n", "/v1/ledger/heads": `{"day":"2026-11-22","partition":1,"offset":7,"chain":"ab"}` + "\n",
 	})
 	at := []string{"--api", gateway.URL, "--token", "key"}
 	if got := command(t, nil, append([]string{"ledger", "export", "--since", "7d", "--list", "news", "--to", "+44"}, at...)...); got.out != "partition,offset\n0,1\n" {
 		t.Errorf("%s%s", got.out, got.err)
 	}
 	if got := command(t, nil, append([]string{"ledger", "heads", "--since", "2026-11-22"}, at...)...); got.out != "{}\n" {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+	if got := command(t, nil, append([]string{"ledger", "export", "-o", "json"}, at...)...); got.out != `{"partition":0}`+"\n" {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+	if got := command(t, nil, append([]string{"ledger", "heads", "-o", "table"}, at...)...); got.out != "DAY         PARTITION  OFFSET  CHAIN\n2026-11-22  1          7       ab\n" {
 		t.Errorf("%s%s", got.out, got.err)
 	}
 }
@@ -94,6 +101,10 @@ func TestLettersArePutBackUntilThereAreNoMore(t *testing.T) {
 	if got.out != "4 put back, 2 skipped (not_replayable)\n" || len(asked) != 2 || !strings.Contains(asked[1], `"after":"1.5"`) || strings.Contains(asked[0], `"until":""`) {
 		t.Errorf("%s%s %v", got.out, got.err, asked)
 	}
+	if got = command(t, nil, "dead", "replay", "3/41", "--api", gateway.URL, "-o", "json"); got.out != `{"replayed":2,"skipped":{"not_replayable":1}}`+"\n" {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+	asked = asked[:2]
 	if got = command(t, nil, "dead", "replay", "3/41", "--api", gateway.URL); got.out != "2 put back, 1 skipped (not_replayable)\n" || asked[2] != "/v1/dead/3/41/replay " {
 		t.Errorf("%s%s %v", got.out, got.err, asked)
 	}

@@ -11,15 +11,30 @@ import (
 type listsExportCommand struct {
 	listArgument
 	searchFlags
-	Format string `enum:"csv,ndjson" default:"csv" help:"csv, which import reads, or ndjson."`
-	To     string `placeholder:"FILE" help:"Where to write; else to standard output. A file that is there is not overwritten."`
+	exportFlags
+	To string `placeholder:"FILE" help:"Where to write; else to standard output. A file that is there is not overwritten."`
 	gatewayFlags
+}
+
+// exportFlags say how an export is written. What other commands call table and json are its csv and ndjson.
+type exportFlags struct {
+	Format string `short:"o" aliases:"output" enum:"csv,ndjson,table,json" default:"csv" placeholder:"FORMAT" help:"csv, or ndjson: one object a line (also as table or json)."`
+}
+
+func (f exportFlags) format() string {
+	switch f.Format {
+	case "table":
+		return "csv"
+	case "json":
+		return "ndjson"
+	}
+	return f.Format
 }
 
 // Run writes everybody on a list, as they come. A file that could not be written to its end is removed.
 func (c *listsExportCommand) Run(ctx context.Context, t terminal) error {
 	query := c.query()
-	query.Set("format", c.Format)
+	query.Set("format", c.format())
 	answer, err := c.client().call(ctx, http.MethodGet, c.path()+"/entries", query, nil)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -163,9 +164,9 @@ const (
 )
 
 // send sends the file until it is taken or refused: a connection that breaks, a gateway that stops or is busy, only makes it
-// begin again, and the gateway passes over what it has.
+// begin again, and the gateway passes over what it has. A gateway that was never there is an error at once.
 func (u upload) send(ctx context.Context, t terminal) (json.RawMessage, error) {
-	began := time.Now()
+	began, met := time.Now(), false
 	for wait := resendFirst; ; wait = min(2*wait, resendMost) {
 		if _, err := u.file.Seek(0, io.SeekStart); err != nil {
 			return nil, err
@@ -173,7 +174,8 @@ func (u upload) send(ctx context.Context, t terminal) (json.RawMessage, error) {
 		stop := u.progress(ctx, t)
 		answer, err := u.once(ctx)
 		stop()
-		if err == nil || !passes(err) || time.Since(began) > resendFor || ctx.Err() != nil {
+		met = met || !neverMet(err)
+		if err == nil || !met || !passes(err) || time.Since(began) > resendFor || ctx.Err() != nil {
 			return answer, err
 		}
 		_, _ = fmt.Fprintf(u.say, "optgate: %s\n  sending the file again in %v\n", err, wait)
@@ -200,6 +202,12 @@ func (u upload) once(ctx context.Context) (json.RawMessage, error) {
 	}
 	defer answer.Close() //nolint:errcheck // it was read
 	return io.ReadAll(io.LimitReader(answer, maxAnswer))
+}
+
+// neverMet says whether an error means that nothing listens: before anything was sent that is a wrong address, not a break.
+func neverMet(err error) bool {
+	wrong, ok := errors.AsType[*net.OpError](err)
+	return ok && wrong.Op == "dial"
 }
 
 // passes says whether an error may be gone when the file is sent again.

@@ -92,6 +92,10 @@ func TestAFileIsImportedThroughBreaks(t *testing.T) {
 	if got := command(t, nil, "lists", "import", "news", filepath.Join(dir, "none.csv")); got.code != exitUsage {
 		t.Errorf("%d %s", got.code, got.err)
 	}
+	nowhere := []string{"lists", "import", "news", path, "--api", "http://127.0.0.1:1"}
+	if got := command(t, nil, nowhere...); got.code != exitFailed || !strings.Contains(got.err, "--api") || strings.Contains(got.err, "again") {
+		t.Errorf("%d %s", got.code, got.err)
+	}
 
 	write("to\nbad\n")
 	got = command(t, nil, args...)

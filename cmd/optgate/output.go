@@ -15,6 +15,15 @@ type outputFlags struct {
 	Output string `short:"o" enum:"table,json" default:"table" help:"How to print: table, or json, one object a line."`
 }
 
+// streamFlags say how what is mostly kept or piped is printed.
+type streamFlags struct {
+	Output string `short:"o" enum:"auto,table,json" default:"auto" help:"How to print: table, or json, one object a line; auto: table on a terminal, else json."`
+}
+
+func (f streamFlags) asJSON(t terminal) bool {
+	return f.Output == "json" || f.Output == "auto" && !t.shows()
+}
+
 // printer prints objects of the API: as a table for people, or as they are, one a line, for programs.
 type printer struct {
 	to      io.Writer

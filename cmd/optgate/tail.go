@@ -16,7 +16,7 @@ type tailCommand struct {
 	Topic  string `arg:"" help:"The topic's short name, as inbound, commands, consent, events or dead."`
 	From   string `default:"beginning" placeholder:"PLACE" help:"beginning, end, or a time as 2026-11-22T10:00:00Z."`
 	Follow bool   `short:"f" help:"Go on at the end, with what comes."`
-	Output string `short:"o" enum:"auto,table,json" default:"auto" help:"How to print: table, or json, one object a line; auto: table on a terminal, else json."`
+	streamFlags
 	gatewayFlags
 }
 
@@ -28,7 +28,7 @@ func (c *tailCommand) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer records.Close() //nolint:errcheck // it was read
-	asJSON := c.Output == "json" || c.Output == "auto" && !t.shows()
+	asJSON := c.asJSON(t)
 	err = lines(records, func(line []byte) error {
 		if asJSON {
 			_, err := t.out.Write(append(line, '\n'))
