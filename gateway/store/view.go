@@ -80,13 +80,10 @@ func (v *View) Apply(ctx context.Context, from, to shard.Position, changes []sha
 	for _, c := range changes {
 		ops = v.store.derive(ops, c)
 	}
-	args := make([]any, 0, 7+2*len(changes)+5*len(ops)) // texts go in as pointers, which cost no memory
-	args = append(args, format(from), format(to), lease.UnixMilli(), to.Generation, v.store.base(v.shard), len(changes))
+	args := make([]any, 0, 7+4*len(changes)+5*len(ops)) // texts go in as pointers, which cost no memory
+	args = append(args, format(from), format(to), lease.UnixMilli(), to.Generation, v.store.base(v.shard))
 	if lease.IsZero() {
 		args[2] = 0
-	}
-	for i := range changes {
-		args = append(args, &changes[i].Key, changes[i].New)
 	}
 	count := len(args)
 	args = append(args, 0)
@@ -97,11 +94,10 @@ func (v *View) Apply(ctx context.Context, from, to shard.Position, changes []sha
 		}
 	}
 	args[count] = len(args) - count - 1
-	for i := range ops {
-		o := &ops[i]
-		args = append(args, (*string)(&o.verb), &o.name, &o.member, &o.value)
-	}
-	now, err := apply.Run(ctx, v.store.rdb, v.keys(), args...).Int64()
+	said := calls{args: args}
+	said.derived(ops)
+	said.states(changes)
+	now, err := apply.Run(ctx, v.store.rdb, v.keys(), said.args...).Int64()
 	if err := v.verdict("apply to the view", err); err != nil {
 		clear(v.names) // a script that failed may not have registered them
 		return time.Time{}, err
@@ -123,31 +119,22 @@ end
 redis.call('SET', KEYS[1], ARGV[3])
 return 1`)
 
-// apply: ARGV from, to, lease until, generation, base, number of states, (key, state)…, number of names, name…, (verb,
-// name, member, value)… Names are completed in the script: all lie in the slot of KEYS. The states come last: where the script
-// breaks off, as it may while a Cluster moves the slot, what was derived from the old ones is still known to who repeats it.
+// apply: ARGV from, to, lease until, generation, base, number of names, name…, (verb, name, number of arguments, argument…)…
+// Names are completed in the script, where "" is the states': all lie in the slot of KEYS. The states come last: where the
+// script breaks off, as it may while a Cluster moves the slot, what was derived from the old ones is still known to who
+// repeats it.
 var apply = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('MOVED_ON') end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local states = 7 + 2 * tonumber(ARGV[6])
-local i = states
-local names = tonumber(ARGV[i])
-i = i + 1
-for _ = 1, names do
-  redis.call('SADD', KEYS[4], ARGV[i])
-  i = i + 1
-end
+local names = tonumber(ARGV[6])
+for i = 7, 6 + names do redis.call('SADD', KEYS[4], ARGV[i]) end
+local i = 7 + names
 while i <= #ARGV do
-  local verb, name = ARGV[i], ARGV[5]..ARGV[i + 1]
-  if verb == 'HSET' then redis.call('HSET', name, ARGV[i + 2], ARGV[i + 3])
-  elseif verb == 'ZADD' then redis.call('ZADD', name, ARGV[i + 3] == '' and '0' or ARGV[i + 3], ARGV[i + 2])
-  else redis.call(verb, name, ARGV[i + 2]) end
-  i = i + 4
-end
-for i = 7, states - 1, 2 do
-  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[i])
-  else redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+  local name, last = KEYS[2], i + 2 + tonumber(ARGV[i + 2])
+  if ARGV[i + 1] ~= '' then name = ARGV[5]..ARGV[i + 1] end
+  redis.call(ARGV[i], name, unpack(ARGV, i + 3, last))
+  i = last + 1
 end
 if ARGV[1] ~= ARGV[2] then
   redis.call('SET', KEYS[1], ARGV[2])
