@@ -41,7 +41,7 @@ func TestWhyTellsWhatHoldsAMessageBackAndSince(t *testing.T) {
 	w.stop(t, "acme", at, "phone:447700900001")
 	e := f("acme-read", "channel", "wa", "to", "07700 900001")
 	got := []any{e.Allowed, e.Error, e.List, e.Channel, e.Since, e.Source, e.Rule, len(e.History)}
-	want := []any{false, "Optout Number", "default", "wa", at, "message", "stop", 3}
+	want := []any{false, "Optout Number", "default", "wa", &at, "message", "stop", 3}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

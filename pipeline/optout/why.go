@@ -9,20 +9,21 @@ import (
 	"optgate/pipeline/gate"
 )
 
-// Explanation is the answer of GET /v1/why: what would happen to a send now, and because of what.
+// Explanation is the answer of GET /v1/why: what would happen to a send now, and because of what. Where nothing bars, all but
+// Allowed and History are empty.
 type Explanation struct {
-	Allowed bool      `json:"allowed"`
-	Error   string    `json:"error,omitempty"`  // as a report shows it
-	Reason  string    `json:"reason,omitempty"` // in one sentence, as a report shows it
-	List    string    `json:"list,omitempty"`
-	Name    string    `json:"name,omitempty"`    // of the list
-	Channel string    `json:"channel,omitempty"` // of the entry that bars, or "*"
-	Since   time.Time `json:"since,omitzero"`
-	Source  string    `json:"source,omitempty"`
-	Rule    string    `json:"rule,omitempty"`
-	Message string    `json:"message,omitempty"` // keyed hash of the id of the message that opted out
-	Link    *Bond     `json:"link,omitempty"`    // by which the opt-out came, where it was said under another identifier
-	History []Step    `json:"history"`           // of the entries that a send is checked against, the newest first
+	Allowed bool       `json:"allowed"`
+	Error   string     `json:"error"`            // as a report shows it
+	Reason  string     `json:"reason,omitempty"` // in one sentence, as a report shows it
+	List    string     `json:"list"`
+	Name    string     `json:"name,omitempty"`    // of the list
+	Channel string     `json:"channel,omitempty"` // of the entry that bars, or "*"
+	Since   *time.Time `json:"since"`
+	Source  string     `json:"source"`
+	Rule    string     `json:"rule"`
+	Message string     `json:"message,omitempty"` // keyed hash of the id of the message that opted out
+	Link    *Bond      `json:"link,omitempty"`    // by which the opt-out came, where it was said under another identifier
+	History []Step     `json:"history"`           // of the entries that a send is checked against, the newest first
 }
 
 // Bond is a link of a person's, for people: where it leads, since when, and what showed it.
@@ -78,7 +79,8 @@ func Why(checked []Entry, rows []Row) Explanation {
 	explained := Explanation{Allowed: true, History: []Step{}}
 	if e, ok := Bars(checked); ok {
 		explained.Allowed, explained.Error = false, gate.SkipReason
-		explained.List, explained.Channel, explained.Since = e.List, e.Channel, moment(e.Out)
+		since := moment(e.Out)
+		explained.List, explained.Channel, explained.Since = e.List, e.Channel, &since
 		explained.Source, explained.Rule, explained.Message = e.Source, e.Rule, e.Message
 	}
 	rows = slices.Clone(rows)
