@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,37 @@ func TestDeliveriesAreDueInTheirOrderAndLeaveWhenDone(t *testing.T) {
 			t.Errorf("left: %v %v, %v %v", feeds, old, err, wrong)
 		}
 	})
+}
+
+func TestAListWithNothingToPostIsLookedAtNoMoreUntilItHasAgain(t *testing.T) {
+	m := memory(t)
+	s := store.Open(store.Config{Addresses: []string{m.Addr()}, Prefix: "t.", Shards: 8})
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	o := lead(t, s, 1, 1)
+	looked := func(feeds, members int) {
+		t.Helper()
+		found, err := s.Feeds(t.Context(), 1)
+		var all []string
+		for _, key := range m.Keys() {
+			if strings.HasSuffix(key, "}feeds") {
+				all, _ = m.Members(key)
+			}
+		}
+		if err != nil || len(found) != feeds || len(all) != members {
+			t.Errorf("%d feeds, %v; looks at %v", len(found), err, all)
+		}
+	}
+	waits, done := delivery(1, 1, feed.Pending, 1_794_300_000_200), delivery(1, 1, feed.Delivered, 1_794_300_000_300)
+	for range 2 { // it is replayed later
+		o.move(time.Minute, becomes(t, nil, &waits))
+		looked(1, 1)
+		o.move(time.Minute, becomes(t, &waits, &done))
+		looked(0, 0)
+	}
 }
 
 func TestDeliveriesArePagedByTimeOverAllShards(t *testing.T) {

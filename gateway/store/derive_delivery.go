@@ -33,8 +33,8 @@ func deriveDelivery(ops []op, key string, old, state []byte) []op {
 	list := feed.List{Account: ref.Account, ID: now.List}
 	ops = append(ops, op{verb: zAdd, name: deliveriesName(list, now.Status), member: delivered(now)})
 	if now.Status == feed.Pending {
-		return append(ops, op{verb: sAdd, name: keyFeeds, member: list.String()},
-			op{verb: zAdd, name: dueName(list), member: ref.ID, value: strconv.FormatInt(now.Next, 10)})
+		return append(ops, op{verb: zAdd, name: dueName(list), member: ref.ID, value: strconv.FormatInt(now.Next, 10)},
+			op{verb: sAdd, name: keyFeeds, member: list.String()}) // last: who finds the set empty takes the list out
 	}
 	return append(ops, op{verb: zAdd, name: keyOld, member: ref.String(), value: strconv.FormatInt(now.KeptUntil(), 10)})
 }

@@ -24,7 +24,7 @@ const (
 
 // Of deliveries to webhook URLs, folded from `state` too:
 const (
-	keyFeeds = "feeds" // set: account/list of every delivery that ever was pending
+	keyFeeds = "feeds" // set: account/list of deliveries that are pending, and some more
 	keyOld   = "old"   // sorted set: account/id of what is done → ms from which it may be forgotten
 )
 

@@ -37,16 +37,45 @@ func (s *Store) Feeds(ctx context.Context, shard int) ([]feed.Waiting, error) {
 		return nil, uncertain(fmt.Errorf("shard %d has no lease", shard))
 	}
 	var waiting []feed.Waiting
+	var idle []string
 	for i, name := range names {
 		list, ok := feed.ParseList(name)
+		if ok && counts[i].Err() == nil && counts[i].Val() == 0 {
+			idle = append(idle, name)
+		}
 		if first := firsts[i].Val(); ok && len(first) == 1 && len(oldest[i].Val()) == 1 {
 			waiting = append(waiting, feed.Waiting{
 				List: list, Count: int(counts[i].Val()), Next: time.UnixMilli(int64(first[0].Score)), Oldest: madeOf(oldest[i].Val()[0]),
 			})
 		}
 	}
-	return waiting, nil
+	return waiting, s.passOver(ctx, shard, idle)
 }
+
+// passOver takes lists that have nothing pending any more out of those that are looked at: else each list that ever had a
+// delivery would cost three reads at every look.
+func (s *Store) passOver(ctx context.Context, shard int, idle []string) error {
+	if len(idle) == 0 {
+		return nil
+	}
+	keys, names := []string{s.key(shard, keyFeeds)}, make([]any, len(idle))
+	for i, name := range idle {
+		list, _ := feed.ParseList(name)
+		keys, names[i] = append(keys, s.key(shard, dueName(list))), name
+	}
+	if err := takeOut.Run(ctx, s.rdb, keys, names...).Err(); err != nil {
+		return uncertain(fmt.Errorf("pass over lists of shard %d: %w", shard, err))
+	}
+	return nil
+}
+
+// takeOut: KEYS the set of feeds, then what each list has due; ARGV the lists. It looks again, since something may have come
+// due meanwhile; so anybody may run it at any time.
+var takeOut = redis.NewScript(`
+for i, name in ipairs(ARGV) do
+  if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], name) end
+end
+return 1`)
 
 // madeOf gives the time that a delivery's place tells.
 func madeOf(member string) time.Time {
