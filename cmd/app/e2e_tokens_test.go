@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -58,6 +59,9 @@ func TestTokensLetInUntilTheyAreRevokedOnEveryGateway(t *testing.T) {
 		t.Cleanup(twin.stop)
 		both := []*world{w, twin}
 
+		for n := range 10 { // whoever was told of a change finds it in the audit, at any gateway
+			both[n%2].auditTells(w.makeToken(fmt.Sprint("audited ", n), time.Time{}, "read").ID, "POST /v1/tokens")
+		}
 		crm := w.makeToken("crm", time.Time{}, "read")
 		ends := time.Now().Add(5 * time.Second)
 		brief := twin.makeToken("brief", ends, "read")

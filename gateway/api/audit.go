@@ -6,6 +6,7 @@ import (
 
 	"optgate/pipeline/access"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/stream"
 )
 
 // audits pages through what was changed by API, the newest first. after and next are cursors, "" for the beginning and the
@@ -60,6 +61,9 @@ func (a *API) listAudit(c *call) error {
 			return err
 		}
 	}
+	if after == "" {
+		a.comeUp(c.ctx, a.Shards.Account(account))
+	}
 	page, next, err := a.Audits.Audit(c.ctx, account, since, after, limit)
 	if err != nil {
 		return err
@@ -69,4 +73,16 @@ func (a *API) listAudit(c *call) error {
 		views[i] = viewNote(e)
 	}
 	return c.list(views, next)
+}
+
+// comeUp waits until a shard has decided what was kept before, so that whoever was told of a change finds it. It gives up after
+// a while: what there is then is shown.
+func (a *API) comeUp(ctx context.Context, at int) {
+	ctx, cancel := context.WithTimeout(ctx, decisionTime)
+	defer cancel()
+	_, end, err := a.Topics.Ends(ctx, stream.Commands, at)
+	if err != nil || end == 0 {
+		return
+	}
+	_, _ = a.decided(ctx, at, end-1, "") // nobody asks what was said
 }
