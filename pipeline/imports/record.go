@@ -12,6 +12,7 @@ import (
 const (
 	wrongLong   = "The row is longer than 64 KiB."
 	wrongOpen   = "A quotation mark is opened and not closed."
+	wrongNull   = "The row holds a null byte, which no text does."
 	wrongClosed = "Something follows a closing quotation mark."
 )
 

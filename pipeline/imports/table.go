@@ -148,6 +148,10 @@ func (t *Table) Next() (Row, error) {
 		if len(bytes.TrimSpace(raw.text)) == 0 {
 			continue
 		}
+		if bytes.IndexByte(raw.text, 0) >= 0 {
+			row.Wrong = wrongNull
+			return row, nil
+		}
 		row.fields, row.Wrong = split(string(raw.text), t.comma)
 		if row.Wrong == "" && len(row.fields) != t.fields {
 			row.Wrong = "The row has another number of fields than the header."

@@ -41,6 +41,7 @@ const (
 	open  = "A quotation mark is opened and not closed."
 	after = "Something follows a closing quotation mark."
 	count = "The row has another number of fields than the header."
+	null  = "The row holds a null byte, which no text does."
 )
 
 func TestRows(t *testing.T) {
@@ -67,6 +68,7 @@ func TestRows(t *testing.T) {
 		"a long row between marks":   {"to,name\n1,\"" + strings.Repeat("a", 1<<20) + "\"\n2,b\n", []string{"2 " + open, "3 2|b"}},
 		"many lines in a mark":       {"to,name\n1,\"a" + strings.Repeat("\nx,y", 2) + strings.Repeat(" ", 70<<10), []string{"2 " + open, "3 x|y", "4 " + long}},
 		"a row of nearly 64 KiB":     {"to\n" + strings.Repeat("9", 64<<10-1) + "\n1\n", []string{"2 " + strings.Repeat("9", 64<<10-1), "3 1"}},
+		"a null byte":                {"to\n1\n2\x003\n\x00\n4\n", []string{"2 1", "3 " + null, "4 " + null, "5 4"}},
 		"empty rows and one of none": {"to,email\n\n  \n,\n\n", []string{"4 |"}},
 	} {
 		t.Run(name, func(t *testing.T) {
