@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,10 +79,15 @@ func (h *Handler) change(it *item, made int64) (optout.Change, bool) {
 			source = optout.SourceSalvage
 		}
 		for _, list := range heard {
-			change.Marks = append(change.Marks, optout.Mark{
+			mark := optout.Mark{
 				List: list.List.ID, Channel: list.List.Covers(it.channel.ID), At: it.at.UnixMilli(),
 				Source: source, Rule: list.Word, Message: it.message(), Feed: list.List.Feeds(out),
-			})
+			}
+			change.Marks = append(change.Marks, mark)
+			if !out && mark.Channel != it.channel.ID { // a STOP from before the list covered all channels
+				mark.Channel = it.channel.ID
+				change.Marks = append(change.Marks, mark)
+			}
 		}
 		change.Confirm = confirmation(it, heard, out, made)
 	}
@@ -104,7 +110,9 @@ func (it *item) mark(change *optout.Change, list, rule string) {
 // tell notes for log and event what is done.
 func (it *item) tell(change optout.Change) {
 	for _, m := range change.Marks {
-		it.lists = append(it.lists, m.List)
+		if !slices.Contains(it.lists, m.List) {
+			it.lists = append(it.lists, m.List)
+		}
 		it.change = optout.StandingIn
 		if change.Out {
 			it.change = optout.StandingOut

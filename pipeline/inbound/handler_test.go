@@ -276,6 +276,19 @@ func TestAListOfAllChannelsCoversAll(t *testing.T) {
 	}
 }
 
+// TestAnOptInLiftsWhatWasSaidBeforeTheListCoveredAll: somebody said STOP on this channel alone.
+func TestAnOptInLiftsWhatWasSaidBeforeTheListCoveredAll(t *testing.T) {
+	d := newDesk(t)
+	a := d.accounts["acme"]
+	a.Lists = append(slices.Clone(a.Lists), optout.List{ID: "promo", OptinKeywords: []string{"offers"}, Channels: []string{"*"}, Scope: optout.ScopeAll, OptinMessage: "Offers."})
+	d.accounts["acme"] = a
+	d.handle(d.records(bytes.Replace(d.body("text_stop"), []byte("STOP"), []byte("Offers"), 1))...)
+	c := d.change()
+	if c.Out || len(c.Marks) != 2 || c.Marks[0].Channel != chat.AnyChannel || c.Marks[1].Channel != "wa" || c.Marks[1].List != "promo" || len(c.Confirm.Texts) != 1 {
+		t.Errorf("change %+v", c)
+	}
+}
+
 func TestNothingIsSaidWhileNobodyCanKnow(t *testing.T) {
 	uncertain := fault.New(fault.NotCertain, "not_certain", "nobody knows")
 	for name, set := range map[string]func(*desk){
