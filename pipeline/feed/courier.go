@@ -7,16 +7,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 )
 
 // How hard receivers are pressed.
 const (
-	callsAtOnce = 256              // of a process
-	callsPerURL = 16               // of a process to one URL
+	callsAtOnce = 512              // of a process
+	callsPerURL = 16               // of a process to one URL whose receiver answers
+	callsFirst  = 4                // to one that has yet to show that it does, or has failed of late
 	failures    = 5                // in a row, after which a URL is left alone
 	openFor     = 30 * time.Second // until one call finds out whether it has come back
 	doorsKept   = 1000             // URLs after which those that nobody uses are forgotten
@@ -54,14 +53,6 @@ type Courier struct {
 	doors map[string]*door
 }
 
-// door is one URL.
-type door struct {
-	slots   chan struct{}
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	users   int
-	until   time.Time // the receiver asked to be left alone until then
-}
-
 // NewCourier makes a courier.
 func NewCourier(c caller) *Courier {
 	return &Courier{caller: c, slots: make(chan struct{}, callsAtOnce), doors: map[string]*door{}}
@@ -74,29 +65,22 @@ type outcome struct {
 	after   time.Duration // what it asks to wait
 }
 
-// waits says that a URL is left alone at a time.
-func (c *Courier) waits(target string, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d := c.doors[target]
-	if d == nil {
-		return false
-	}
-	state := d.breaker.State()
-	return now.Before(d.until) || state == gobreaker.StateOpen || state == gobreaker.StateHalfOpen && d.users > 0 // who finds out whether it has come back
-}
-
 // deliver makes one call when it is its turn; write gives it, as it is then. errWaits: none was made.
 func (c *Courier) deliver(ctx context.Context, target string, now func() time.Time, write func() (Call, error)) (outcome, error) {
 	d := c.enter(target)
 	defer c.leave(d)
-	for _, slots := range []chan struct{}{d.slots, c.slots} {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		case <-ctx.Done():
-			return outcome{}, ctx.Err()
-		}
+	answered, called := false, false
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { c.free(d, called, answered) }()
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
 	}
 	if c.rests(d, now()) {
 		return outcome{}, errWaits
@@ -111,27 +95,13 @@ func (c *Courier) deliver(ctx context.Context, target string, now func() time.Ti
 	}
 	said, o := c.post(ctx, call, now)
 	c.rest(d, now().Add(min(o.after, longestAfter)))
-	if o.attempt.Error != "" && said.Status != statusGone {
-		done(errWaits) // any error counts against it
-	} else {
+	called, answered = true, o.attempt.Error == "" || said.Status == statusGone
+	if answered {
 		done(nil)
+	} else {
+		done(errWaits) // any error counts against it
 	}
 	return o, nil
-}
-
-// rests says that a URL's receiver has asked to be left alone at a time; rest notes that it asks so.
-func (c *Courier) rests(d *door, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return now.Before(d.until)
-}
-
-func (c *Courier) rest(d *door, until time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if until.After(d.until) {
-		d.until = until
-	}
 }
 
 // post calls and says what came of it.
@@ -220,39 +190,4 @@ func (d detailed) Post(ctx context.Context, c Call) (Said, error) {
 		*d.detail = f.Msg
 	}
 	return said, err
-}
-
-// enter finds or makes a URL's door.
-func (c *Courier) enter(target string) *door {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d := c.doors[target]
-	if d == nil {
-		c.tidy()
-		d = &door{slots: make(chan struct{}, callsPerURL)}
-		d.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-			Timeout: openFor, ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= failures },
-		})
-		c.doors[target] = d
-	}
-	d.users++
-	return d
-}
-
-func (c *Courier) leave(d *door) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d.users--
-}
-
-// tidy forgets doors that nobody uses, once there are many: a door made anew is closed to nobody.
-func (c *Courier) tidy() {
-	if len(c.doors) < doorsKept {
-		return
-	}
-	for target, d := range c.doors {
-		if d.users == 0 && d.breaker.State() != gobreaker.StateOpen {
-			delete(c.doors, target)
-		}
-	}
 }

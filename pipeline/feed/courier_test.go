@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"optgate/pipeline/chat"
 	"optgate/pipeline/feed"
 )
 
@@ -78,3 +79,47 @@ func TestAURLThatWasChangedMeanwhileGetsNoMorePosts(t *testing.T) {
 		}
 	})
 }
+
+func TestAReceiverGetsMoreAtOnceAsItAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.answer = func(feed.Call) (feed.Said, error) {
+			time.Sleep(time.Second) //nolint:forbidigo // a slow receiver, in simulated time
+			return feed.Said{Status: 200}, nil
+		}
+		w.offer("news", many(300)...)
+		stop := w.run(feed.NewCourier(w))
+		defer stop()
+		passes(900 * time.Millisecond)
+		if w.atOnce() != 4 {
+			t.Errorf("%d at once before anything was answered", w.atOnce())
+		}
+		passes(30 * time.Second)
+		if w.atOnce() != 16 || w.count("delivered") < 290 {
+			t.Errorf("%d at once, counted %v", w.atOnce(), w.counted)
+		}
+		w.locked(func() {
+			w.answer = func(feed.Call) (feed.Said, error) {
+				time.Sleep(10 * time.Second) //nolint:forbidigo // it hangs now
+				return feed.Said{}, errAway
+			}
+		})
+		passes(time.Minute)
+		w.offer("news", more(300)...)
+		passes(5 * time.Minute)
+		w.locked(func() {
+			w.most = 0
+			w.answer = func(feed.Call) (feed.Said, error) {
+				time.Sleep(time.Second) //nolint:forbidigo // slow again
+				return feed.Said{Status: 200}, nil
+			}
+		})
+		passes(20 * time.Second)
+		if n := w.atOnce(); n > 5 {
+			t.Errorf("%d at once to a receiver that has just come back", n)
+		}
+	})
+}
+
+// more are others than many.
+func more(n int) []chat.Identifier { return many(10_000 + n)[10_000:] }

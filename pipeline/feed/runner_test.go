@@ -104,7 +104,7 @@ func TestADeadReceiverKeepsNobodyElseWaiting(t *testing.T) {
 		if w.count("delivered") != 1 {
 			t.Errorf("counted %v", w.counted)
 		}
-		if w.atOnce() > 17 || w.made() > 30 {
+		if w.atOnce() > 5 || w.made() > 20 {
 			t.Errorf("%d calls, %d at once", w.made(), w.most)
 		}
 		calls := w.made()
