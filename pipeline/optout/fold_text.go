@@ -9,8 +9,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxText is the longest text, in code points, that can be a keyword whatever it folds to.
+// MaxText is how many letters, digits and marks a text has at most that can be a keyword, whatever it folds to. Emoji,
+// punctuation and white space around a word may be as many as a message holds.
 const MaxText = 256
+
+// longestText bounds the bytes of a text that is looked at: a message of Meta's has at most 4,096 code points.
+const longestText = 4096 * utf8.UTFMax
 
 // FoldText makes all writings of one word equal: compatibility forms (full-width, circled and styled letters), case in
 // every language, accents, vowel marks of Arabic and Hebrew, tatweel, invisible marks and emoji do not count, nor does
@@ -18,7 +22,7 @@ const MaxText = 256
 // "" where nothing is left, and for texts over MaxText. Marks that spell, as the vowels of Indic scripts and the voicing of
 // kana, stay.
 func FoldText(text string) string {
-	if len(text) > MaxText*utf8.UTFMax || utf8.RuneCountInString(text) > MaxText {
+	if len(text) > MaxText && wordy(text) {
 		return ""
 	}
 	if folded, ok := foldASCII(text); ok {
@@ -32,6 +36,23 @@ func FoldText(text string) string {
 	}
 	text = strings.Join(strings.Fields(norm.NFC.String(text)), " ")
 	return strings.TrimFunc(text, outside)
+}
+
+// wordy says that a text is too long to be a keyword.
+func wordy(text string) bool {
+	if len(text) > longestText {
+		return true
+	}
+	spelt := 0
+	for _, r := range text {
+		if !outside(r) {
+			spelt++
+		}
+		if spelt > MaxText {
+			return true
+		}
+	}
+	return false
 }
 
 // foldASCII folds as FoldText does what holds nothing but ASCII, as most texts do, some ten times faster.

@@ -15,6 +15,7 @@ func TestAllWritingsOfAWordAreOne(t *testing.T) {
 			"ＳＴＯＰ", "Ⓢⓣⓞⓟ", "𝐒𝐓𝐎𝐏", "ｓｔｏｐ！", "s\u200bt\u200co\u200dp", "\u202estop\u202c", "\u2066STOP\u2069", "\ufeffstop", "st\u00adop",
 			"STOP 🛑", "🛑STOP🛑", "stop 🙏🏽", "🇬🇧 stop", "stop 🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F", "stop ❌️", "stop 1️⃣", "#️⃣ stop",
 			"👨‍👩‍👧 stop", "STOP™", "stop\u00a0", "stop\x00", "ŞTOP", "stóp", "\u3164stop",
+			"STOP" + strings.Repeat("!", 300), "Stop " + strings.Repeat("🙏🏽", 500), strings.Repeat("\u200b", 300) + "stop", "stop" + strings.Repeat("\n", 4000),
 		},
 		"stop all":           {"stop all", "STOP  ALL", "stop\n\nall", "stop\u3000all", "stop🛑all", "Stop\u00a0All."},
 		"arret":              {"arrêt", "ARRÊT", "arre\u0302t", "Arrêt !"},
@@ -30,7 +31,7 @@ func TestAllWritingsOfAWordAreOne(t *testing.T) {
 		"don't stop":         {"don't stop", "don’t stop", "Don‘t stop!", "don´t stop", "don`t stop", "don′t stop", "don`t stop 🙂"},
 		"opt-out":            {"Opt-Out", "OPT-OUT.", "opt\u2011out", "opt\u2010out", "opt–out", "opt—out", "opt−out", "ｏｐｔ－ｏｕｔ", "opt\u00ad-out", "Opt‑out 🛑"},
 		"1":                  {"1", "１", "1.", "①"},
-		"":                   {"", " ", "🛑", "👍🏿", "!!!", "🇬🇧", "1️⃣", "\u200b", strings.Repeat("s", 257), strings.Repeat("\u200b", 300) + "stop"},
+		"":                   {"", " ", "🛑", "👍🏿", "!!!", "🇬🇧", "1️⃣", "\u200b", strings.Repeat("s", 257), strings.Repeat("a ", 257), strings.Repeat("!", 20_000) + "stop"},
 	} {
 		for _, text := range writings {
 			if got := optout.FoldText(text); got != want {
