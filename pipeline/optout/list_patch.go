@@ -32,8 +32,9 @@ func (s *Said[T]) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, &s.Value)
 }
 
-// ListPatch is what a request says of a list, merged field by field (RFC 7396): what is not given stays, what is null or
-// empty becomes as a new list has it, and a system list's words and texts as the program brings them.
+// ListPatch is what a request says of a list, merged field by field (RFC 7396): what is not given stays, what is null or an
+// empty text becomes as a new list has it, and a system list's words and texts as the program brings them. An empty array
+// stays empty.
 type ListPatch struct {
 	Name          Said[string]                          `json:"name,omitzero"`
 	Description   Said[string]                          `json:"description,omitzero"`
