@@ -96,12 +96,13 @@ type API struct {
 	inHand    atomic.Int64 // bytes of bodies
 	importing importing
 
-	replays atomic.Int32 // of keywords, on their way
+	replays atomic.Int32  // of keywords, on their way
+	proving chan struct{} // holds one element while a partition of the ledger is verified
 }
 
 // New makes an API.
 func New(o Options) *API {
-	a := &API{Options: o}
+	a := &API{Options: o, proving: make(chan struct{}, 1)}
 	a.Calls = cmp.Or(a.Calls, 600)
 	if a.Now == nil {
 		a.Now = time.Now

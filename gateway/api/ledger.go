@@ -86,7 +86,14 @@ func parseHeads(body []byte, partitions int) (map[int][]optout.Head, error) {
 	return heads, nil
 }
 
+// verifyPartition waits for its turn: each takes up to 100 MB for what it has seen.
 func (a *API) verifyPartition(ctx context.Context, p int, heads []optout.Head) (verdict optout.Verdict, err error) {
+	select {
+	case a.proving <- struct{}{}:
+		defer func() { <-a.proving }()
+	case <-ctx.Done():
+		return verdict, ctx.Err()
+	}
 	installation, err := a.installation(ctx, p)
 	if err != nil {
 		return verdict, err
