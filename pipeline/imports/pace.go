@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"time"
 
 	"optgate/pipeline/fault"
 	"optgate/pipeline/stream"
@@ -13,8 +14,30 @@ import (
 // it comes back. A STOP that is typed meanwhile stands behind these alone.
 const ahead = 2
 
-// load is how many parts are published at once, at most. What a decision costs besides its people, it costs once for all of them.
-const load = 4
+// load is how many parts are published at once, at most: what a decision costs besides its people, it costs once for all of
+// them. Where loads take long to be decided they become smaller, so that a STOP doesn't, and grow again where they don't.
+const (
+	load     = 4
+	loadSlow = 400 * time.Millisecond
+	loadFast = 200 * time.Millisecond
+)
+
+// weigh gives how many parts come next, by how many came and how long a load took.
+func weigh(parts int, took time.Duration) int {
+	switch {
+	case took > loadSlow:
+		return max(1, parts/2)
+	case took < loadFast:
+		return min(load, parts+1)
+	}
+	return parts
+}
+
+// sent is a load that is not known to be decided.
+type sent struct {
+	offset int64 // of its last part
+	at     time.Time
+}
 
 // pace publishes parts, each shard's by its own, no faster than they are decided.
 type pace struct {
@@ -66,10 +89,10 @@ func (p *pace) end(err error) error {
 
 // work publishes the parts of one shard, as many at once as wait.
 func (p *pace) work(at int) error {
-	var open []int64 // offsets of loads that are not known to be decided
-	last := int64(-1)
+	var open []sent
+	last, parts := int64(-1), load
 	for one := range p.lines[at] {
-		records, counted, err := p.load(one, p.lines[at])
+		records, counted, err := p.load(one, p.lines[at], parts)
 		if err != nil {
 			return err
 		}
@@ -78,16 +101,17 @@ func (p *pace) work(at int) error {
 			continue
 		}
 		if len(open) == ahead {
-			if err := p.passed(at, open[0]); err != nil {
+			if err := p.passed(at, open[0].offset); err != nil {
 				return err
 			}
-			open = open[1:]
+			parts, open = weigh(parts, time.Since(open[0].at)), open[1:]
 		}
+		now := time.Now()
 		offset, err := p.r.publish(p.ctx, records...)
 		if err != nil {
 			return err
 		}
-		open, last = append(open, offset), max(last, offset)
+		open, last = append(open, sent{offset, now}), max(last, offset)
 	}
 	if last < 0 || p.ctx.Err() != nil {
 		return nil
@@ -95,8 +119,9 @@ func (p *pace) work(at int) error {
 	return p.passed(at, last)
 }
 
-// load makes commands of a part and of those that wait behind it. Of parts that were counted before it gives the highest offset.
-func (p *pace) load(one *part, waiting <-chan *part) (records []*stream.Record, counted int64, err error) {
+// load makes commands of a part and of those that wait behind it, up to so many. Of parts that were counted before it gives the
+// highest offset.
+func (p *pace) load(one *part, waiting <-chan *part, most int) (records []*stream.Record, counted int64, err error) {
 	counted = -1
 	for one != nil {
 		before, known := p.r.done[one.number]
@@ -110,7 +135,7 @@ func (p *pace) load(one *part, waiting <-chan *part) (records []*stream.Record, 
 			if err != nil {
 				return nil, counted, err
 			}
-			if records = append(records, record); len(records) == load {
+			if records = append(records, record); len(records) == most {
 				return records, counted, nil
 			}
 		}

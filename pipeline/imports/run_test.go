@@ -207,6 +207,38 @@ func TestPartsWaitForOwners(t *testing.T) {
 	})
 }
 
+// TestSlowOwnersGetLess: where owners take long, a STOP that comes now still finds no more before it than they do in a moment.
+func TestSlowOwnersGetLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		ended := make(chan error, 1)
+		w.held = true
+		go func() {
+			_, err := run(t.Context(), w, order("i", "1"), strings.NewReader(file(0, 20_000)))
+			ended <- err
+		}()
+		for n := range 1000 {
+			time.Sleep(500 * time.Millisecond)
+			synctest.Wait()
+			w.mu.Lock()
+			if n == 100 {
+				w.most = 0
+			}
+			w.step()
+			w.mu.Unlock()
+			select {
+			case err := <-ended:
+				if err != nil || w.most == 0 || w.most > 2 || w.state(t, "i").Added != 20_000 {
+					t.Errorf("%v; %d parts waited, %+v", err, w.most, w.state(t, "i"))
+				}
+				return
+			default:
+			}
+		}
+		t.Error("it never ends")
+	})
+}
+
 // TestFinishedMeansInForce: whoever reads finished finds everybody barred, at each step of the owners.
 func TestFinishedMeansInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
