@@ -309,6 +309,10 @@ func forgottenProducersGoOn(h *harness) {
 		response, err := h.client.CreateTopics(h.ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: shards, ReplicationFactor: 1}}})
 		return err == nil && response.Errors[name] == nil
 	})
+	h.eventually("brokers have taken the old one's log away", func() bool { // what is published before is lost with it
+		_, end, err := b.Ends(h.ctx, stream.Commands, 0)
+		return err == nil && end == 0
+	})
 	h.must(b.Publish(h.ctx, &stream.Record{Topic: stream.Commands, Value: []byte("after")}))
 	if got := h.all(b, stream.Commands, 0); len(got) != 1 || string(got[0].Value) != "after" {
 		h.Errorf("%d records", len(got))
