@@ -93,8 +93,8 @@ func (c client) request(ctx context.Context, method, path string, query url.Valu
 		target += "?" + query.Encode()
 	}
 	request, err := http.NewRequestWithContext(ctx, method, target, sent)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--api: %w", err)}
+	if err != nil || request.URL.Host == "" || request.URL.Scheme != "http" && request.URL.Scheme != "https" {
+		return nil, usageError{fmt.Errorf("--api or OPTGATE_API: %q is no URL as http://127.0.0.1:8081", c.base)}
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")

@@ -41,6 +41,8 @@ func TestExitCodesTellWrongUsageFromFailure(t *testing.T) {
 		"missing file":        {[]string{"serve", "--config", missing}, exitUsage, "none.yaml"},
 		"wrong flag's value":  {[]string{"serve", "--public", "here"}, exitUsage, "public.listen"},
 		"no gateway":          {[]string{"lists", "--api", "http://127.0.0.1:1"}, exitFailed, "--api"},
+		"no URL":              {[]string{"lists", "--api", "127.0.0.1:8081"}, exitUsage, "http://"},
+		"another scheme":      {[]string{"lists", "--api", "gateway"}, exitUsage, "http://"},
 		"unhealthy":           {[]string{"health", "--url", "http://127.0.0.1:1/healthz"}, exitFailed, "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
