@@ -14,7 +14,7 @@ import (
 // never, and what they do to others.
 func TestMetasAnswersDecideWhatHappensToAMessage(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		refused := func(status, code int) fake.Outcome { return fake.Outcome{HTTP: status, Code: code} }
 		all := people(300, 60)
@@ -61,7 +61,7 @@ func TestMetasAnswersDecideWhatHappensToAMessage(t *testing.T) {
 // TestTooFastSlowsTheNumberDown sends at 60 a second and is told by the first answer that this is too fast.
 func TestTooFastSlowsTheNumberDown(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		var told atomic.Bool
 		w := newWorld(t, on, func(o *fake.Options) {
 			o.Answer = func(fake.Send) fake.Outcome {
@@ -88,7 +88,7 @@ func TestTooFastSlowsTheNumberDown(t *testing.T) {
 // TestWhoStoppedMarketingAtMeta is filed on the Meta list, whether Meta says so at once or later, and only resume lifts that.
 func TestWhoStoppedMarketingAtMeta(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		atOnce, later, both, other := person(500), person(501), person(502), person(503)
 		w.meta.Script(atOnce.Phone, fake.Outcome{HTTP: 400, Code: 131050})
@@ -144,7 +144,7 @@ func TestWhoStoppedMarketingAtMeta(t *testing.T) {
 // TestADeadTokenHaltsItsChannelAlone lets Meta refuse acme's token; bravo's messages go on, and acme's wait.
 func TestADeadTokenHaltsItsChannelAlone(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		over := make(chan struct{})
 		w := newWorld(t, on, func(o *fake.Options) {
 			o.Answer = func(s fake.Send) fake.Outcome {

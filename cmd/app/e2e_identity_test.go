@@ -36,7 +36,7 @@ func system(from fake.Person, id string, at time.Time, says map[string]any) fake
 // TestAnOptOutCoversAllIdentifiersOfAPersonInAnyOrder tells how two identifiers come to be known as one person's.
 func TestAnOptOutCoversAllIdentifiersOfAPersonInAnyOrder(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		now := time.Now()
 		say := func(who fake.Person, words string) { w.deliver(fake.Text(acme, who, words, now)) }
@@ -71,7 +71,7 @@ func TestAnOptOutCoversAllIdentifiersOfAPersonInAnyOrder(t *testing.T) {
 // TestAnOptOutMovesWithItsPerson tells of every way in which Meta says, or has said, that somebody's identifiers change.
 func TestAnOptOutMovesWithItsPerson(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		now := time.Now()
 		for i, change := range []struct {
@@ -127,7 +127,7 @@ func TestAnOptOutMovesWithItsPerson(t *testing.T) {
 // TestAnOptInLiftsOnlyWhatItShows: a number may be a stranger's by now.
 func TestAnOptInLiftsOnlyWhatItShows(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		at := time.Now().Add(-time.Hour)
 		next := func() time.Time { at = at.Add(time.Minute); return at }
@@ -156,7 +156,7 @@ func TestAnOptInLiftsOnlyWhatItShows(t *testing.T) {
 // TestAStopThatComesAgainAfterAStartChangesNothing: Meta redelivers for a week, in any order.
 func TestAStopThatComesAgainAfterAStartChangesNothing(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		now, ada, ben := time.Now(), both(7400), both(7401)
 		stop := fake.Text(acme, ada, "STOP", now.AddDate(0, 0, -6))
@@ -186,7 +186,7 @@ func TestAStopThatComesAgainAfterAStartChangesNothing(t *testing.T) {
 // TestAStopThatNobodyCanReadIsFiled: on each platform, whatever is wrong around sender and words.
 func TestAStopThatNobodyCanReadIsFiled(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		now, deep := time.Now(), strings.Repeat("[", 12_000)+strings.Repeat("]", 12_000)
 		text := func(who fake.Person) string {

@@ -14,7 +14,7 @@ import (
 // TestAnUnsubscribeLinkTakesItsPersonOffTheSend tells of a link from its making to its press, and of one's second thoughts.
 func TestAnUnsubscribeLinkTakesItsPersonOffTheSend(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := newWorld(t, on, nil)
 		w.settings["public"] = map[string]any{"listen": w.public, "base_url": "http://" + w.public}
 		w.settings["operator"].(map[string]any)["name"] = "Otter & Sons"

@@ -27,7 +27,7 @@ func (w *world) series() map[string]float64 {
 // Every part of a webhook's way shows itself: a part that is introduced to no metric would leave its panel empty.
 func TestAStopMovesTheMetricsFromReceiptToEffect(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		w.says(person(7100), "STOP")
 		w.confirmed(person(7100))

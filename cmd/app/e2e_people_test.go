@@ -34,7 +34,7 @@ func (w *world) personOf(identifier string) (p known) {
 // its report says by what and by which link, an operator sees the whole person and lifts one identifier or all.
 func TestReportsAndOperatorsKnowThePersonBehindTheNumber(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		ada, stranger := both(7600), person(7601)
 		w.deliver(fake.Text(acme, ada, "hello", time.Now()))
@@ -83,7 +83,7 @@ func TestReportsAndOperatorsKnowThePersonBehindTheNumber(t *testing.T) {
 // did; a key's repeat after a restart is answered as before and changes nothing.
 func TestARacedEntryHasOneStory(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := begin(t, on)
 		who := shown(person(7610))
 		base := "http://" + w.private + "/v1/optout-lists/default/entries"

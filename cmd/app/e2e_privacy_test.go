@@ -32,7 +32,7 @@ var words = regexp.MustCompile(`velvet otter|Ada Example|in stock|don't stop|sto
 // TestNothingPersonalIsLoggedOrCounted runs everything that comes in and goes out, rightly and wrongly, at level debug.
 func TestNothingPersonalIsLoggedOrCounted(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := newWorld(t, on, func(o *fake.Options) { o.Receipts = nil })
 		w.start()
 		numbers := []fake.Number{acme, bravo, page, instagram}

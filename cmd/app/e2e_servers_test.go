@@ -10,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/segmentio/kafka-go"
+
+	"optgate/pipeline/stream"
 )
 
 // servers are what a gateway runs on.
@@ -51,7 +53,24 @@ func list(texts []string) []any {
 // between blanks, brokers between commas), OPTGATE_TEST_REDIS and OPTGATE_TEST_REDIS_CLUSTER name. Where any are named, it is
 // told on those alone: the embedded ones have their turn without them.
 func eachServers(t *testing.T, story func(t *testing.T, on servers)) {
+	t.Helper()
+	tell(t, realServers(), story)
+}
+
+// someServers is eachServers for a story of what is decided, which no server changes: it is told on one pair of real ones,
+// chosen by its name, so that all have their turn and it doesn't cost as much time.
+func someServers(t *testing.T, story func(t *testing.T, on servers)) {
+	t.Helper()
 	named := realServers()
+	if n := len(named); n > 0 {
+		at := stream.Spread(t.Name(), n)
+		named = named[at : at+1]
+	}
+	tell(t, named, story)
+}
+
+func tell(t *testing.T, named []servers, story func(t *testing.T, on servers)) {
+	t.Helper()
 	if len(named) == 0 {
 		story(t, servers{})
 		return

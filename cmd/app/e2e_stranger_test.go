@@ -23,7 +23,7 @@ const secretName = "Vault of Acme"
 // the same afterwards, and nobody was told anything of it.
 func TestNoTokenReachesAnothersThings(t *testing.T) {
 	together(t)
-	eachServers(t, func(t *testing.T, on servers) {
+	someServers(t, func(t *testing.T, on servers) {
 		w := newWorld(t, on, nil)
 		w.settings["webcall"] = map[string]any{"allow": []any{"127.0.0.0/8"}}
 		w.settings["private"] = map[string]any{"listen": w.private, "pprof": true}
