@@ -61,14 +61,9 @@ func (s *Store) ask(ctx context.Context, some []huddle, answers []gate.Answer) {
 	var asked []memberships
 	leases := s.between(ctx, shards, func(pipe redis.Pipeliner) {
 		for i := range some {
-			h := &some[i]
-			members := make([]any, len(h.people))
-			for n, p := range h.people {
-				members[n] = p
-			}
-			for n, set := range h.sets {
+			for n, set := range some[i].sets {
 				if !known.empty(i, n) {
-					asked = append(asked, memberships{h, set, pipe.SMIsMember(ctx, s.key(h.shard, set.name), members...)})
+					asked = append(asked, memberships{&some[i], set, s.isMember(ctx, pipe, &some[i], set)})
 				}
 			}
 		}
@@ -91,6 +86,18 @@ func (s *Store) ask(ctx context.Context, some []huddle, answers []gate.Answer) {
 			}
 		}
 	}
+}
+
+// isMember asks which of a huddle's people are in a set. go-redis's own SMIsMember would copy them once more.
+func (s *Store) isMember(ctx context.Context, pipe redis.Pipeliner, h *huddle, in set) *redis.BoolSliceCmd {
+	command := make([]any, 2, 2+len(h.people))
+	command[0], command[1] = "smismember", s.key(h.shard, in.name)
+	for _, p := range h.people {
+		command = append(command, p)
+	}
+	said := redis.NewBoolSliceCmd(ctx, command...)
+	_ = pipe.Process(ctx, said) // into the pipeline
+	return said
 }
 
 // survey is what was found out about some huddles' sets before their people are asked for. Most sets of most lists aren't

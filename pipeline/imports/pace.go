@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/stream"
 )
@@ -14,21 +15,25 @@ import (
 // it comes back. A STOP that is typed meanwhile stands behind these alone.
 const ahead = 2
 
-// load is how many parts are published at once, at most: what a decision costs besides its people, it costs once for all of
-// them. Where loads take long to be decided they become smaller, so that a STOP doesn't, and grow again where they don't.
+// How many parts are published at once: what a decision costs besides its people, it costs once for all of them. Where loads
+// take long to be decided they become smaller, so that a STOP doesn't, and grow again where they don't.
 const (
-	load     = 4
+	load     = 4  // at most, of one shard
+	loadAll  = 64 // at most, of all shards together, so that many shards don't hold a large part of the file
 	loadSlow = 400 * time.Millisecond
 	loadFast = 200 * time.Millisecond
 )
 
-// weigh gives how many parts come next, by how many came and how long a load took.
-func weigh(parts int, took time.Duration) int {
+// heaviest gives how many parts one of so many shards is given at once, at most.
+func heaviest(shards chat.Shards) int { return max(1, min(load, loadAll/int(shards))) }
+
+// weigh gives how many parts come next, by how many came, how long a load took and how many may come at most.
+func weigh(parts int, took time.Duration, most int) int {
 	switch {
 	case took > loadSlow:
 		return max(1, parts/2)
 	case took < loadFast:
-		return min(load, parts+1)
+		return min(most, parts+1)
 	}
 	return parts
 }
@@ -53,7 +58,7 @@ func newPace(ctx context.Context, r *reading) *pace {
 	p := &pace{r: r, lines: make([]chan *part, r.Shards)}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	for at := range p.lines {
-		p.lines[at] = make(chan *part, load)
+		p.lines[at] = make(chan *part, heaviest(r.Shards))
 		p.all.Go(func() {
 			if err := p.work(at); err != nil {
 				p.cancel(err)
@@ -90,7 +95,8 @@ func (p *pace) end(err error) error {
 // work publishes the parts of one shard, as many at once as wait.
 func (p *pace) work(at int) error {
 	var open []sent
-	last, parts := int64(-1), load
+	most := heaviest(p.r.Shards)
+	last, parts := int64(-1), most
 	for one := range p.lines[at] {
 		records, counted, err := p.load(one, p.lines[at], parts)
 		if err != nil {
@@ -104,7 +110,7 @@ func (p *pace) work(at int) error {
 			if err := p.passed(at, open[0].offset); err != nil {
 				return err
 			}
-			parts, open = weigh(parts, time.Since(open[0].at)), open[1:]
+			parts, open = weigh(parts, time.Since(open[0].at), most), open[1:]
 		}
 		now := time.Now()
 		offset, err := p.r.publish(p.ctx, records...)
