@@ -114,6 +114,7 @@ func (t *turn) effect(ctx context.Context, rate float64) (*Effect, error) {
 	report, err := t.offer(ctx, offer.Options{Connections: 64, Rate: rate, Warmup: warmEffects, Time: 2 * t.field.Time}, "", secret)
 	probing.Wait()
 	n := len(one.Millis)
+	t.field.first += uint64(n) // nobody stops twice
 	t.said = t.said.Plus(offer.Kept{Webhooks: n, Items: n, Stops: n})
 	if err := errors.Join(err, probed); err != nil {
 		return nil, err
