@@ -95,11 +95,10 @@ func (a *App) forget(ctx context.Context, s int) (found bool, err error) {
 	if err != nil || len(old) == 0 {
 		return false, err
 	}
-	body, err := json.Marshal(shard.Forget{Commands: old})
+	c, err := shard.NewCommand(rand.Text(), shard.CommandForget, "", now.UnixMilli(), shard.Forget{Commands: old})
 	if err != nil {
 		return false, err
 	}
-	c := shard.Command{ID: rand.Text(), Kind: shard.CommandForget, Made: now.UnixMilli(), Body: body}
 	record, err := c.Record(s)
 	if err != nil {
 		return false, err

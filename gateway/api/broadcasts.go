@@ -86,11 +86,7 @@ func (a *API) createBroadcast(c *call) error {
 	if _, err := a.publish(c.ctx, at, pages...); err != nil {
 		return err
 	}
-	offset, err := a.publish(c.ctx, at, create)
-	if err != nil {
-		return err
-	}
-	answer, err := a.decided(c.ctx, at, offset, create.ID)
+	answer, err := a.decide(c.ctx, at, create)
 	status := http.StatusCreated
 	switch {
 	case err != nil:

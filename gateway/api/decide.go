@@ -35,6 +35,15 @@ func (a *API) publish(ctx context.Context, at int, commands ...shard.Command) (o
 	return records[len(records)-1].Offset, nil
 }
 
+// decide appends a command to a shard and waits until it is decided; see decided.
+func (a *API) decide(ctx context.Context, at int, command shard.Command) (*shard.Answer, error) {
+	offset, err := a.publish(ctx, at, command)
+	if err != nil {
+		return nil, err
+	}
+	return a.decided(ctx, at, offset, command.ID)
+}
+
 // decided waits until a command's shard has decided it, and gives what was said. A refusal is an error; nil and no error
 // mean that it is kept and not decided yet.
 func (a *API) decided(ctx context.Context, at int, offset int64, command string) (*shard.Answer, error) {
@@ -52,11 +61,7 @@ func (a *API) decided(ctx context.Context, at int, offset int64, command string)
 		case err == nil && ok:
 			return answer, nil
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !shard.Sleep(ctx, pause) {
 			return nil, nil //nolint:nilnil // as documented
 		}
 	}

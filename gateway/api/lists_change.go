@@ -10,6 +10,7 @@ import (
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
 )
 
 // listBody bounds the body of a list, which may hold a hundred words in each of many languages.
@@ -147,16 +148,11 @@ func (a *API) deleteList(c *call) error {
 // decideList makes a command about lists and waits for what the account's shard says. nil and no error: it is accepted and
 // not decided yet, and the call is answered.
 func (a *API) decideList(c *call, id, kind string, body any) (*optout.List, error) {
-	command, err := optout.NewListCommand(id, kind, c.account, a.Now().UnixMilli(), body)
+	command, err := shard.NewCommand(id, kind, c.account, a.Now().UnixMilli(), body)
 	if err != nil {
 		return nil, err
 	}
-	at := a.Shards.Account(c.account)
-	offset, err := a.publish(c.ctx, at, command)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := a.decided(c.ctx, at, offset, id)
+	answer, err := a.decide(c.ctx, a.Shards.Account(c.account), command)
 	if err != nil {
 		return nil, err
 	}

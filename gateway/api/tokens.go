@@ -144,11 +144,7 @@ func (a *API) revokeToken(c *call) error {
 	if err != nil {
 		return err
 	}
-	offset, err := a.publish(c.ctx, a.Shards.Account(account), command)
-	if err != nil {
-		return err
-	}
-	answer, err := a.decided(c.ctx, a.Shards.Account(account), offset, command.ID)
+	answer, err := a.decide(c.ctx, a.Shards.Account(account), command)
 	if err != nil {
 		return err
 	}

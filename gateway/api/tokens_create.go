@@ -103,11 +103,7 @@ func (a *API) createToken(c *call) error {
 	if err != nil {
 		return err
 	}
-	offset, err := a.publish(c.ctx, a.Shards.Account(id), command)
-	if err != nil {
-		return err
-	}
-	answer, err := a.decided(c.ctx, a.Shards.Account(id), offset, command.ID)
+	answer, err := a.decide(c.ctx, a.Shards.Account(id), command)
 	if err != nil {
 		return err
 	}

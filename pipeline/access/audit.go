@@ -67,12 +67,12 @@ func placeTime(place string) (ms int64, err error) {
 // NewNote makes the command that writes an entry; account is "" for what spans accounts.
 func NewNote(id, account string, entry Entry) (shard.Command, error) {
 	entry.V = stream.Version
-	return command(CommandNote, id, account, entry.At, entry)
+	return shard.NewCommand(id, CommandNote, account, entry.At, entry)
 }
 
 // NewForget makes the command that forgets entries of a shard by their keys. Those younger than AuditKept stay.
 func NewForget(id string, made int64, keys []string) (shard.Command, error) {
-	return command(CommandForget, id, "", made, Forget{Keys: keys})
+	return shard.NewCommand(id, CommandForget, "", made, Forget{Keys: keys})
 }
 
 // Forget is the body of an audit.forget.

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,20 +32,12 @@ func NewCreate(id, account string, made int64, create Create) (shard.Command, er
 	if err := create.check(account); err != nil {
 		return shard.Command{}, err
 	}
-	return command(CommandCreate, id, account, made, create)
+	return shard.NewCommand(id, CommandCreate, account, made, create)
 }
 
 // NewRevoke makes the command that revokes a token. Its answer's value is the Token.
 func NewRevoke(id, account string, made int64, token string) (shard.Command, error) {
-	return command(CommandRevoke, id, account, made, Revoke{ID: token})
-}
-
-func command(kind, id, account string, made int64, of any) (shard.Command, error) {
-	body, err := json.Marshal(of)
-	if err != nil {
-		return shard.Command{}, fmt.Errorf("command %s: %w", kind, err)
-	}
-	return shard.Command{ID: id, Kind: kind, Account: account, Made: made, Body: body}, nil
+	return shard.NewCommand(id, CommandRevoke, account, made, Revoke{ID: token})
 }
 
 func (c *Create) check(account string) error {

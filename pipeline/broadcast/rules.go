@@ -262,9 +262,5 @@ func startCommand(r Ref, made int64) (shard.Command, error) {
 }
 
 func command(r Ref, id, kind string, made int64, body any) (shard.Command, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return shard.Command{}, fmt.Errorf("command %s: %w", kind, err)
-	}
-	return shard.Command{V: stream.Version, ID: id, Kind: kind, Account: r.Account, Made: made, Body: raw}, nil
+	return shard.NewCommand(id, kind, r.Account, made, body)
 }

@@ -109,7 +109,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		if fault.KindOf(err) != fault.NotCertain { // the shard's owner tells about that
 			r.Logger.Warn().Int("shard", r.Shard).Err(err).Msg("broadcasts interrupted")
 		}
-		sleep(ctx, retryAfter)
+		shard.Sleep(ctx, retryAfter)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (r *Runner) session(ctx context.Context) error {
 			}
 		}
 		if r.follower == nil { // nothing to run
-			if !sleep(ctx, lookEvery) {
+			if !shard.Sleep(ctx, lookEvery) {
 				return ctx.Err()
 			}
 			continue
@@ -153,17 +153,5 @@ func (r *Runner) unfollow() {
 	if r.follower != nil {
 		r.follower.Close()
 		r.follower = nil
-	}
-}
-
-// sleep waits; false where ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
 )
 
 // begin begins calls for a list, as the list is now: as many as may be under way.
@@ -162,7 +163,7 @@ func (r *Runner) say(one result) {
 }
 
 func (r *Runner) publish(ctx context.Context, id, kind, account string, body any) error {
-	c, err := command(id, kind, account, r.Now().UnixMilli(), body)
+	c, err := shard.NewCommand(id, kind, account, r.Now().UnixMilli(), body)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,6 @@ func Revive(id string, value []byte, made int64) (c shard.Command, at int, err e
 	if at, err = optout.DeliveryShard(l.Delivery); err != nil {
 		return c, 0, err
 	}
-	c, err = command(id, KindReplay, l.Account, made, Replay{IDs: []string{l.Delivery}, Dead: true})
+	c, err = shard.NewCommand(id, KindReplay, l.Account, made, Replay{IDs: []string{l.Delivery}, Dead: true})
 	return c, at, err
 }

@@ -1,9 +1,7 @@
 package feed
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"optgate/pipeline/optout"
@@ -241,13 +239,5 @@ func (d *Delivery) KeptUntil() int64 {
 
 // ReplayCommand asks that deliveries of one shard be tried anew.
 func ReplayCommand(id, account string, ids []string, made int64) (shard.Command, error) {
-	return command(id, KindReplay, account, made, Replay{IDs: ids})
-}
-
-func command(id, kind, account string, made int64, body any) (shard.Command, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return shard.Command{}, fmt.Errorf("command %s: %w", kind, err)
-	}
-	return shard.Command{V: stream.Version, ID: id, Kind: kind, Account: account, Made: made, Body: raw}, nil
+	return shard.NewCommand(id, KindReplay, account, made, Replay{IDs: ids})
 }

@@ -3,7 +3,6 @@ package imports
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"optgate/pipeline/fault"
@@ -36,11 +35,10 @@ func (m Importer) ask(ctx context.Context, o Order, id, kind string, body any) (
 
 // tell publishes a command to the import's shard.
 func (m Importer) tell(ctx context.Context, o Order, id, kind string, body any) (offset int64, err error) {
-	raw, err := json.Marshal(body)
+	c, err := shard.NewCommand(id, kind, o.Account.ID, m.Now().UnixMilli(), body)
 	if err != nil {
-		return 0, fmt.Errorf("command %s: %w", kind, err)
+		return 0, err
 	}
-	c := shard.Command{ID: id, Kind: kind, Account: o.Account.ID, Made: m.Now().UnixMilli(), Body: raw}
 	record, err := c.Record(Ref{o.Account.ID, o.ID}.Shard(m.Shards))
 	if err != nil {
 		return 0, err
@@ -71,19 +69,8 @@ func (m Importer) decided(ctx context.Context, at int, offset int64, command str
 		if time.Since(began) > patience {
 			return nil, fault.Wrap(err, fault.Unavailable, "undecided", "The import waits for decisions in vain. Send the file again later, under the same Idempotency-Key.")
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return nil, err
+		if !shard.Sleep(ctx, pause) {
+			return nil, ctx.Err()
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

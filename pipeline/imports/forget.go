@@ -1,9 +1,7 @@
 package imports
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"optgate/pipeline/chat"
@@ -24,11 +22,10 @@ func (i Import) Due(n chat.Shards, id string, now time.Time) (*stream.Record, er
 	default:
 		return nil, nil //nolint:nilnil // as documented
 	}
-	raw, err := json.Marshal(body)
+	c, err := shard.NewCommand(id, kind, i.Account, now.UnixMilli(), body)
 	if err != nil {
-		return nil, fmt.Errorf("command %s: %w", kind, err)
+		return nil, err
 	}
-	c := shard.Command{ID: id, Kind: kind, Account: i.Account, Made: now.UnixMilli(), Body: raw}
 	return c.Record(i.Ref().Shard(n))
 }
 

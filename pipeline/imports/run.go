@@ -132,7 +132,7 @@ func (r *reading) sayOn(ctx context.Context) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for n := 0; sleep(ctx, sayEvery) == nil; n++ {
+		for n := 0; shard.Sleep(ctx, sayEvery); n++ {
 			s := say{Import: r.order.ID, Attempt: r.now.Attempt, Line: int(r.line.Load())}
 			_, _ = r.tell(ctx, r.order, fmt.Sprintf("%s/%d", r.now.Attempt, n), CommandProgress, s) // the next one tells again
 		}

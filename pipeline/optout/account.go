@@ -32,11 +32,12 @@ type DeclaredChannel struct {
 // NewAccount makes the command that declares an account with the system lists, for its shard. The answer's value is the
 // account's Numbers.
 func NewAccount(n chat.Shards, id, account string, made int64, key chat.Key, channels []DeclaredChannel) (*stream.Record, error) {
-	body, err := json.Marshal(Declare{Key: key, Channels: channels, Lists: SystemLists(), System: SystemVersion})
+	declared := Declare{Key: key, Channels: channels, Lists: SystemLists(), System: SystemVersion}
+	c, err := shard.NewCommand(id, CommandDeclare, account, made, declared)
 	if err != nil {
-		return nil, fmt.Errorf("declare account %s: %w", account, err)
+		return nil, err
 	}
-	return shard.Command{ID: id, Kind: CommandDeclare, Account: account, Made: made, Body: body}.Record(n.Account(account))
+	return c.Record(n.Account(account))
 }
 
 func declareKeys(p shard.Place, c shard.Command) ([]string, error) {

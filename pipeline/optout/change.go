@@ -1,9 +1,7 @@
 package optout
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"optgate/pipeline/chat"
@@ -40,7 +38,6 @@ func Rules() shard.Rules {
 		CommandTravel:    {Keys: travelKeys, Apply: applyTravel},
 		CommandEdit:      {Keys: editKeys, Apply: applyEdit},
 		CommandOnce:      {Keys: onceKeys, Apply: applyOnce},
-		CommandSecret:    {Keys: secretKeys, Apply: applySecret},
 		CommandNear:      {Keys: nearKeys, Apply: applyNear},
 		CommandListEmpty: {Keys: emptyKeys, Apply: applyEmpty},
 	})
@@ -154,11 +151,10 @@ func applyChange(t *shard.Turn, c shard.Command) error {
 
 // records writes a command for each shard of those named.
 func records(n chat.Shards, kind, id, account string, made int64, body any, who []Ref) ([]*stream.Record, error) {
-	raw, err := json.Marshal(body)
+	command, err := shard.NewCommand(id, kind, account, made, body)
 	if err != nil {
-		return nil, fmt.Errorf("command %s: %w", kind, err)
+		return nil, err
 	}
-	command := shard.Command{ID: id, Kind: kind, Account: account, Made: made, Body: raw}
 	all := make([]*stream.Record, 0, len(who))
 	for _, ref := range who {
 		at := n.Of(ref.P)

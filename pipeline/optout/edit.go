@@ -1,9 +1,7 @@
 package optout
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/shard"
@@ -56,11 +54,10 @@ func (e Edit) Record(n chat.Shards, id, account string, made int64) (*stream.Rec
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(e)
+	c, err := shard.NewCommand(id, CommandEdit, account, made, e)
 	if err != nil {
-		return nil, fmt.Errorf("command %s: %w", CommandEdit, err)
+		return nil, err
 	}
-	c := shard.Command{ID: id, Kind: CommandEdit, Account: account, Made: made, Body: body}
 	return c.Record(n.Of(e.Edits[0].Who.P))
 }
 
@@ -189,11 +186,10 @@ func (n *Counted) add(t *shard.Turn, c shard.Command, e *PersonEdit, changed int
 
 // tell sends the counts to the import's shard.
 func (n *Counted) tell(t *shard.Turn, c shard.Command, said int) error {
-	body, err := json.Marshal(n)
+	count, err := shard.NewCommand(t.ID(said), CommandCount, c.Account, c.Made, n)
 	if err != nil {
-		return fmt.Errorf("counts of an import: %w", err)
+		return err
 	}
-	count := shard.Command{ID: t.ID(said), Kind: CommandCount, Account: c.Account, Made: c.Made, Body: body}
 	r, err := count.Record(t.Shards.Import(c.Account, n.Import))
 	if err != nil {
 		return err

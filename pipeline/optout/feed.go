@@ -3,7 +3,6 @@ package optout
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -85,11 +84,10 @@ func (w *word) post() error {
 	}
 	for _, at := range order {
 		for some := range slices.Chunk(byShard[at], offersPerCommand) {
-			body, err := json.Marshal(Offers{some})
+			c, err := shard.NewCommand(w.nextID(), CommandOffer, w.command.Account, w.command.Made, Offers{some})
 			if err != nil {
-				return fmt.Errorf("offers: %w", err)
+				return err
 			}
-			c := shard.Command{ID: w.nextID(), Kind: CommandOffer, Account: w.command.Account, Made: w.command.Made, Body: body}
 			r, err := c.Record(at)
 			if err != nil {
 				return err

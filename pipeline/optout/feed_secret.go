@@ -4,9 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -51,43 +48,21 @@ type SecretTurned struct {
 
 // Record gives the command for the account's shard.
 func (s NewSecret) Record(n chat.Shards, id, account string, made int64) (*stream.Record, error) {
-	body, err := json.Marshal(s)
+	c, err := shard.NewCommand(id, CommandSecret, account, made, s)
 	if err != nil {
-		return nil, fmt.Errorf("command %s: %w", CommandSecret, err)
+		return nil, err
 	}
-	return shard.Command{ID: id, Kind: CommandSecret, Account: account, Made: made, Body: body}.Record(n.Account(account))
+	return c.Record(n.Account(account))
 }
 
-func secretKeys(p shard.Place, c shard.Command) ([]string, error) {
-	if c.Account == "" || p.Shards.Account(c.Account) != p.Shard {
-		return nil, errors.New("a list is changed in its account's shard")
+// turnSecret gives a list's feed its next secret. Repeated, the command turns nothing twice: see listFold.
+func (t *listTurn) turnSecret(body *NewSecret) (shard.Answer, error) {
+	i := t.account.index(body.List)
+	if i < 0 {
+		return unknownList(), nil
 	}
-	return []string{AccountKey(c.Account), shard.AnswerKey(c.ID)}, nil
-}
-
-func applySecret(t *shard.Turn, c shard.Command) error {
-	body, err := shard.Body[NewSecret](c)
-	if err != nil {
-		return err
-	}
-	var said shard.Answer
-	if again, err := t.Get(shard.AnswerKey(c.ID), &said); err != nil || again {
-		return err // a repeated command must not turn the secret twice
-	}
-	var a Account
-	if _, err := t.Get(AccountKey(c.Account), &a); err != nil {
-		return err
-	}
-	for i := range a.Lists {
-		if a.Lists[i].ID != body.List {
-			continue
-		}
-		a.Lists[i].Secret++
-		a.Lists[i].SecretAt = c.Made
-		if err := t.Put(AccountKey(c.Account), a); err != nil {
-			return err
-		}
-		return t.Answer(c, shard.Answer{OK: true, Value: SecretTurned{a.Lists[i].Secret, c.Made}})
-	}
-	return t.Answer(c, shard.Answer{Code: CodeUnknownList, Msg: "There is no opt-out list with this id."})
+	l := &t.account.Lists[i]
+	l.Secret++
+	l.SecretAt = t.command.Made
+	return shard.Answer{OK: true, Value: SecretTurned{l.Secret, l.SecretAt}}, t.Put(AccountKey(t.account.ID), t.account)
 }

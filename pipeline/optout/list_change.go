@@ -3,7 +3,6 @@ package optout
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"slices"
 	"strconv"
@@ -73,15 +72,6 @@ func (l List) Made() List {
 	return NewList()
 }
 
-// NewListCommand makes a command about lists for the account's shard: kind and body as above.
-func NewListCommand(id, kind, account string, made int64, body any) (shard.Command, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return shard.Command{}, fmt.Errorf("command %s: %w", kind, err)
-	}
-	return shard.Command{ID: id, Kind: kind, Account: account, Made: made, Body: raw}, nil
-}
-
 // listTurn is the fold of one command about an account's lists.
 type listTurn struct {
 	*shard.Turn
@@ -125,12 +115,13 @@ func listFold[T any](also func(account string, body *T) []string, apply func(t *
 	}
 }
 
-func noKeys(string, *ListCreate) []string { return nil }
+func noKeys[T any](string, *T) []string { return nil }
 
 // listRules gives the folds of lists.
 func listRules() shard.Rules {
 	return shard.Rules{
 		CommandListCreate: listFold(noKeys, (*listTurn).create),
+		CommandSecret:     listFold(noKeys, (*listTurn).turnSecret),
 		CommandListChange: listFold(func(account string, body *ListChange) []string {
 			return []string{NearKey(account, body.List)}
 		}, (*listTurn).change),

@@ -1,9 +1,7 @@
 package optout
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"optgate/pipeline/chat"
@@ -28,11 +26,10 @@ const emptyAtOnce = 200
 func (e ListEmpty) Records(n chat.Shards, ids func() string, account string, made int64) ([]*stream.Record, error) {
 	var records []*stream.Record
 	for some := range slices.Chunk(e.Who, emptyAtOnce) {
-		body, err := json.Marshal(ListEmpty{e.List, some})
+		c, err := shard.NewCommand(ids(), CommandListEmpty, account, made, ListEmpty{e.List, some})
 		if err != nil {
-			return nil, fmt.Errorf("command %s: %w", CommandListEmpty, err)
+			return nil, err
 		}
-		c := shard.Command{ID: ids(), Kind: CommandListEmpty, Account: account, Made: made, Body: body}
 		r, err := c.Record(n.Of(some[0]))
 		if err != nil {
 			return nil, err

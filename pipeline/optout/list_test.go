@@ -16,7 +16,7 @@ import (
 // order appends a command about lists, folds it, and gives the answer.
 func (w *world) order(id, kind string, body any) (a shard.Answer) {
 	w.t.Helper()
-	c, err := optout.NewListCommand(id, kind, "acme", 2_000, body)
+	c, err := shard.NewCommand(id, kind, "acme", 2_000, body)
 	if err != nil {
 		w.t.Fatalf("%s: %v", kind, err)
 	}

@@ -2,9 +2,7 @@ package optout
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -49,11 +47,11 @@ type ListedNear struct {
 
 // Record gives the command for the account's shard.
 func (n Near) Record(shards chat.Shards, id, account string, made int64) (*stream.Record, error) {
-	body, err := json.Marshal(n)
+	c, err := shard.NewCommand(id, CommandNear, account, made, n)
 	if err != nil {
-		return nil, fmt.Errorf("command %s: %w", CommandNear, err)
+		return nil, err
 	}
-	return shard.Command{ID: id, Kind: CommandNear, Account: account, Made: made, Body: body}.Record(shards.Account(account))
+	return c.Record(shards.Account(account))
 }
 
 func nearKeys(p shard.Place, c shard.Command) ([]string, error) {

@@ -1,7 +1,6 @@
 package optout
 
 import (
-	"encoding/json"
 	"errors"
 
 	"optgate/pipeline/chat"
@@ -20,11 +19,11 @@ type Once struct {
 
 // Record gives the command, for the shard that OnceShard names.
 func (o Once) Record(n chat.Shards, id, account string, made int64) (*stream.Record, error) {
-	body, err := json.Marshal(o)
+	c, err := shard.NewCommand(id, CommandOnce, account, made, o)
 	if err != nil {
 		return nil, err
 	}
-	return shard.Command{ID: id, Kind: CommandOnce, Account: account, Made: made, Body: body}.Record(OnceShard(n, account, id))
+	return c.Record(OnceShard(n, account, id))
 }
 
 // OnceShard gives the shard that remembers a key.

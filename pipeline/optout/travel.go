@@ -1,8 +1,6 @@
 package optout
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"optgate/pipeline/chat"
@@ -77,12 +75,10 @@ func (w *word) travel(from Ref, p *Person, grown []Mark, fresh []chat.Pseudonym)
 			continue
 		}
 		for some := range slices.Chunk(marks, marksPerTravel) {
-			body, err := json.Marshal(Travel{Root: root, To: w.ref(link.P), Marks: some, Path: path})
+			travel := Travel{Root: root, To: w.ref(link.P), Marks: some, Path: path}
+			next, err := shard.NewCommand(w.nextID(), CommandTravel, w.command.Account, w.command.Made, travel)
 			if err != nil {
-				return fmt.Errorf("travel: %w", err)
-			}
-			next := shard.Command{
-				ID: w.nextID(), Kind: CommandTravel, Account: w.command.Account, Made: w.command.Made, Body: body,
+				return err
 			}
 			r, err := next.Record(w.turn.Shards.Of(link.P))
 			if err != nil {

@@ -43,8 +43,8 @@ func pauses() func() time.Duration {
 	}
 }
 
-// sleep waits; false where ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep waits; false where ctx ended first.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

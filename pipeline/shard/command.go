@@ -22,6 +22,15 @@ type Command struct {
 	read *memo // of the body
 }
 
+// NewCommand makes a command whose body is written as JSON.
+func NewCommand(id, kind, account string, made int64, body any) (Command, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return Command{}, fmt.Errorf("command %s: %w", kind, err)
+	}
+	return Command{V: stream.Version, ID: id, Kind: kind, Account: account, Made: made, Body: raw}, nil
+}
+
 // memo keeps what a body was read as, so that Keys and Apply read it once.
 type memo struct {
 	as  any

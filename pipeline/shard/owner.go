@@ -142,7 +142,7 @@ func (o *Owner) Run(ctx context.Context) error {
 		default:
 			o.Logger.Warn().Int("shard", o.Shard).Err(err).Msg("shard interrupted")
 		}
-		if !sleep(ctx, pause()) {
+		if !Sleep(ctx, pause()) {
 			return nil
 		}
 	}
