@@ -3,11 +3,13 @@
 package broadcast
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/segment"
 )
 
 // Limits of one broadcast.
@@ -48,8 +50,19 @@ type Broadcast struct {
 	Arrived []int  `json:"arrived,omitempty"` // pages, while Collecting
 	Created int64  `json:"created"`           // ms since 1970
 	Ended   int64  `json:"ended,omitempty"`   // ms since 1970 of its becoming Finished or Cancelled
+	Pause   *Pause `json:"pause,omitempty"`   // why it is Paused; nil where it isn't
 	Plan
 }
+
+// Pause says why a broadcast is paused.
+type Pause struct {
+	Code   string `json:"code"`   // PauseAsked, or what the gateway found by itself
+	Reason string `json:"reason"` // one sentence for people
+	At     int64  `json:"at"`     // ms since 1970
+}
+
+// PauseAsked is the code of a pause that somebody asked for.
+const PauseAsked = "asked"
 
 // Plan is what was asked for. It never changes.
 type Plan struct {
@@ -62,6 +75,28 @@ type Plan struct {
 	Duplicates int      `json:"duplicates,omitempty"`
 	Pages      []int    `json:"pages,omitempty"` // number of rows in each page; a broadcast being forgotten has lost its last ones
 	Outcomes   int64    `json:"outcomes"`        // offset in its partition of outcomes before any fact about it
+
+	Source     Source      `json:"source,omitzero"`               // of its rows
+	StartsAt   int64       `json:"starts_at,omitempty"`           // ms since 1970 before which nothing is sent
+	Quiet      *chat.Quiet `json:"quiet_hours,omitempty"`         // in which nothing is sent; nil: none
+	Rate       float64     `json:"messages_per_second,omitempty"` // pacing: at most so many, however fast the number is; 0: as the number
+	Priority   bool        `json:"priority,omitempty"`            // goes by the lane of replies; never of marketing
+	WebhookURL string      `json:"webhook_url,omitempty"`         // told of its status
+}
+
+// Source says where a broadcast's rows come from. The zero Source: they came with the request.
+type Source struct {
+	Upload  string           `json:"upload,omitempty"`  // id of the audience whose pages hold the rows
+	Segment *segment.Segment `json:"segment,omitempty"` // as it was when the broadcast was made; evaluated when it starts
+}
+
+// Rows names whose pages hold the rows: the audience that was uploaded, else the broadcast itself. Their keys and their shard
+// are those of that Ref.
+func (b Broadcast) Rows() Ref {
+	if b.Source.Upload != "" {
+		return Ref{b.Account, b.Source.Upload}
+	}
+	return b.Ref()
 }
 
 // Ref names a broadcast.
@@ -90,8 +125,16 @@ func (r Ref) PageKey(page int) string { return "page/" + r.String() + "/" + strc
 
 // Page is the state of one page: its rows in their order.
 type Page struct {
-	V    int   `json:"v"`
-	Rows []Row `json:"rows"`
+	V       int      `json:"v"`
+	Rows    []Row    `json:"rows"`
+	Repeats []Repeat `json:"repeats,omitempty"` // of recipients that came again: counted, listed and not sent
+}
+
+// Repeat is a recipient that is listed again.
+type Repeat struct {
+	Line  int    `json:"line"` // of what was given
+	Given string `json:"given"`
+	Of    int    `json:"of"` // the row that stands for it
 }
 
 // Row is one recipient.
@@ -99,10 +142,12 @@ type Row struct {
 	N         int               `json:"n"` // number in the broadcast, from 1
 	To        chat.Identifier   `json:"to,omitempty"`
 	Pseudonym chat.Pseudonym    `json:"p,omitempty"`
-	Given     string            `json:"given"`            // as the request had it
-	Dial      string            `json:"dial,omitempty"`   // what Meta is called with, where it isn't To as shown
-	Params    map[string]string `json:"params,omitempty"` // those that the message needs
-	Error     string            `json:"error,omitempty"`  // why nothing can be sent to it: known at planning
+	Given     string            `json:"given"`             // as the request had it
+	Dial      string            `json:"dial,omitempty"`    // what Meta is called with, where it isn't To as shown
+	Params    map[string]string `json:"params,omitempty"`  // those that the message needs
+	Error     string            `json:"error,omitempty"`   // why nothing can be sent to it: known at planning
+	Line      int               `json:"line,omitempty"`    // of what was given, from 1; 0: N
+	Message   json.RawMessage   `json:"message,omitempty"` // of its own, where it isn't the broadcast's: parameters are filled in already
 }
 
 // MessageID is the id of a row's message, the same whoever publishes it and however often.

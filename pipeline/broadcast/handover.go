@@ -80,7 +80,7 @@ func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, er
 		return r.fact(b, row.N, chat.Fact{Status: chat.Failed, Error: row.Error})
 	case answer.Verdict == gate.Skip:
 		return r.fact(b, row.N, chat.Fact{
-			Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: optout.Reason(answer),
+			Status: chat.Skipped, Error: answer.Error(), List: answer.List, Reason: optout.Reason(answer),
 		})
 	case answer.Verdict != gate.Go:
 		return nil, nil

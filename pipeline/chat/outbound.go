@@ -24,7 +24,8 @@ type Outbound struct {
 	NotBefore int64           `json:"not_before,omitempty"` // ms since 1970
 	Until     int64           `json:"valid_until"`          // ms since 1970; after it the message is Expired
 	Broadcast string          `json:"broadcast,omitempty"`
-	Row       int             `json:"row,omitempty"` // row of the broadcast
+	Row       int             `json:"row,omitempty"`         // row of the broadcast
+	Quiet     *Quiet          `json:"quiet_hours,omitempty"` // in which it waits
 }
 
 // OutboundKind says why a message is sent, which decides what may bar it.
@@ -35,6 +36,7 @@ const (
 	KindConfirmation OutboundKind = "confirmation" // of an opt-out or opt-in: no list bars it
 	KindBroadcast    OutboundKind = "broadcast"
 	KindSingle       OutboundKind = "single"
+	KindSequence     OutboundKind = "sequence"
 )
 
 // Categories of messages.
@@ -65,6 +67,20 @@ type Fact struct {
 	Reason    string `json:"reason,omitempty"` // since when and by what, in words
 	MessageID string `json:"message_id,omitempty"`
 	At        int64  `json:"at"` // ms since 1970
+
+	Code      int       `json:"code,omitempty"`      // Meta's error code
+	Channel   string    `json:"channel,omitempty"`   // that it was sent by
+	Pseudonym Pseudonym `json:"pseudonym,omitempty"` // whom it went to
+	Opens     bool      `json:"opens,omitempty"`     // it reached somebody outside a service window: it counts towards the number of people that Meta allows in 24 h
+}
+
+// Outcomes gives the partition of outcomes, which is also a shard, that holds the facts about a message: those of a broadcast
+// together, those of a message by itself by its id.
+func (n Shards) Outcomes(account, broadcast, id string) int {
+	if broadcast == "" {
+		return n.Broadcast(account, id)
+	}
+	return n.Broadcast(account, broadcast)
 }
 
 // Headers gives the headers of the fact's record. Facts of several statuses about one message are several events.

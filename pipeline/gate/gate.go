@@ -9,14 +9,21 @@ import (
 	"optgate/pipeline/chat"
 )
 
-// SkipReason is the error of a report's row whose person is on an opt-out list.
-const SkipReason = "Optout Number"
+// The errors of a report's row whose person is held back.
+const (
+	SkipReason      = "Optout Number"      // on an opt-out list
+	BlacklistReason = "Blacklisted Number" // on the blacklist
+)
 
 // The system lists of every account.
 const (
 	DefaultList = "default"
 	MetaList    = "meta"
 )
+
+// Blacklist is the id under which the people whom an account has blocked are kept like those of a list. It is no opt-out list:
+// it bars every message, is chosen by nobody and shown among no lists.
+const Blacklist = "blacklist"
 
 // Good is how long an answer may be acted on; after it, and after every wait, the question is asked again.
 const Good = 250 * time.Millisecond
@@ -49,6 +56,14 @@ type Answer struct {
 	Channel string    // of the entry that bars: the question's or "*"
 	Until   time.Time // the answer is good until then, by the monotonic clock
 	Cause   *Cause    // of a Skip; nil where nobody asked for it, or nobody could tell
+}
+
+// Error gives what the row of a Skip shows.
+func (a Answer) Error() string {
+	if a.List == Blacklist {
+		return BlacklistReason
+	}
+	return SkipReason
 }
 
 // Cause is how the entry that bars came to be.

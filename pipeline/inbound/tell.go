@@ -111,7 +111,7 @@ func (h *Handler) report(fact chat.Fact) (*stream.Record, error) {
 		return nil, fmt.Errorf("fact: %w", err)
 	}
 	return &stream.Record{
-		Topic: stream.Outcomes, Partition: h.Shards.Broadcast(fact.Account, fact.Broadcast), Key: []byte(fact.Broadcast), Value: value,
+		Topic: stream.Outcomes, Partition: h.Shards.Outcomes(fact.Account, fact.Broadcast, fact.ID), Key: []byte(fact.Broadcast), Value: value,
 		Headers: fact.Headers(),
 	}, nil
 }

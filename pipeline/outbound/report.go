@@ -29,7 +29,7 @@ func (r *run) close(it *item, fact chat.Fact, res *result) {
 	fact.V, fact.ID, fact.Account, fact.Broadcast, fact.Row, fact.At = stream.Version, it.ID, it.Account, it.Broadcast, it.Row, now.UnixMilli()
 	value, _ := json.Marshal(fact) //nolint:errchkjson // strings and numbers can always be written
 	r.reports = append(r.reports, report{it, &stream.Record{
-		Topic: stream.Outcomes, Partition: r.Shards.Broadcast(it.Account, it.Broadcast), Key: []byte(it.Broadcast), Value: value,
+		Topic: stream.Outcomes, Partition: r.Shards.Outcomes(it.Account, it.Broadcast, it.ID), Key: []byte(it.Broadcast), Value: value,
 		Headers: fact.Headers(),
 	}})
 	label := strings.ToLower(string(fact.Status))

@@ -112,7 +112,7 @@ func (r *run) ask(ctx context.Context, batch []*item) []*item {
 			may = append(may, it)
 		case gate.Skip:
 			r.leave(it)
-			r.close(it, chat.Fact{Status: chat.Skipped, Error: gate.SkipReason, List: answer.List, Reason: optout.Reason(answer)}, nil)
+			r.close(it, chat.Fact{Status: chat.Skipped, Error: answer.Error(), List: answer.List, Reason: optout.Reason(answer)}, nil)
 		default:
 			doubtful = append(doubtful, it)
 		}
