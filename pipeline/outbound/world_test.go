@@ -188,7 +188,7 @@ func (w *world) facts() map[string][]chat.Fact {
 			if err := json.Unmarshal(r.Value, &f); err != nil {
 				w.t.Error(err)
 			}
-			if want := chat.Shards(2).Broadcast(f.Account, f.Broadcast); at.partition != want || string(r.Key) != f.Broadcast {
+			if want := chat.Shards(2).Outcomes(f.Account, f.Broadcast, f.ID); at.partition != want || string(r.Key) != f.Broadcast {
 				w.t.Errorf("fact of %s in partition %d under key %q", f.ID, at.partition, r.Key)
 			}
 			facts[f.ID] = append(facts[f.ID], f)
