@@ -4,14 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -31,24 +28,9 @@ type life struct {
 	Accepted int     `json:"accepted"`  // of them, wrongly
 }
 
-const (
-	token   = "no-token-but-as-long-as-one" //nolint:gosec // for gateways that live for minutes, on the loopback interface
-	waiting = 10 * time.Minute
-)
-
 // live runs a gateway on real servers, fills a list by an import, and wipes Redis.
 func (r *results) live(ctx context.Context, dir, kafka, redis string, entries, lives int) error {
-	binary := filepath.Join(dir, "optgate")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "./cmd/optgate") //nolint:gosec // ours
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w\n%s", err, text)
-	}
-	file := filepath.Join(dir, "optgate.yaml")
-	if err := os.WriteFile(file, []byte(fmt.Sprintf(configuration, filepath.Join(dir, "data"), kafka, redis, token)), 0o600); err != nil {
-		return err
-	}
-	g, err := host.Serve(ctx, exec.CommandContext(ctx, binary, "serve", "--config", file)) //nolint:gosec // ours
+	g, err := host.Start(ctx, dir, fmt.Sprintf(configuration, filepath.Join(dir, "data"), kafka, redis, host.Token))
 	if err != nil {
 		return err
 	}
@@ -104,15 +86,15 @@ func (l *life) fill(ctx context.Context, g *host.Gateway) error {
 		Status string `json:"status"`
 		Added  int    `json:"added"`
 	}
-	if status, err := ask(ctx, g, http.MethodPost, "/v1/imports?list=default", "text/csv", file, &said); err != nil || status != http.StatusAccepted {
+	if status, err := g.Ask(ctx, http.MethodPost, "/v1/imports?list=default", "text/csv", file, &said); err != nil || status != http.StatusAccepted {
 		return fmt.Errorf("import: %d, %w", status, err)
 	}
 	l.Upload = time.Since(began).Seconds()
 	for said.Status != "finished" {
-		if err := wait(ctx, 50*time.Millisecond, began); err != nil {
+		if err := host.Wait(ctx, 50*time.Millisecond, began); err != nil {
 			return fmt.Errorf("import: %s, %d added: %w", said.Status, said.Added, err)
 		}
-		if status, err := ask(ctx, g, http.MethodGet, "/v1/imports/"+said.ID, "", nil, &said); err != nil || status != http.StatusOK {
+		if status, err := g.Ask(ctx, http.MethodGet, "/v1/imports/"+said.ID, "", nil, &said); err != nil || status != http.StatusOK {
 			return fmt.Errorf("import: %d, %w", status, err)
 		}
 	}
@@ -141,7 +123,7 @@ func (l *life) lose(ctx context.Context, g *host.Gateway, redis string) error {
 		return err
 	}
 	for n := 0; ; n++ {
-		ready, err := ask(ctx, g, http.MethodGet, "/readyz", "", nil, nil)
+		ready, err := g.Ask(ctx, http.MethodGet, "/readyz", "", nil, nil)
 		if err != nil {
 			return err
 		}
@@ -153,7 +135,7 @@ func (l *life) lose(ctx context.Context, g *host.Gateway, redis string) error {
 				return err
 			}
 		}
-		if err := wait(ctx, 5*time.Millisecond, began); err != nil {
+		if err := host.Wait(ctx, 5*time.Millisecond, began); err != nil {
 			return fmt.Errorf("redis is not whole again: %w", err)
 		}
 	}
@@ -175,7 +157,7 @@ func (l *life) send(ctx context.Context, g *host.Gateway, n int) error {
 	var said struct {
 		Code string `json:"code"`
 	}
-	status, err := ask(ctx, g, http.MethodPost, "/v1/messages", "application/json", bytes.NewReader([]byte(body)), &said)
+	status, err := g.Ask(ctx, http.MethodPost, "/v1/messages", "application/json", bytes.NewReader([]byte(body)), &said)
 	l.Asked++
 	switch {
 	case err != nil:
@@ -190,37 +172,4 @@ func (l *life) send(ctx context.Context, g *host.Gateway, n int) error {
 		return fmt.Errorf("a send is answered %d %s", status, said.Code)
 	}
 	return nil
-}
-
-// ask makes one request and reads its JSON, if somebody wants it.
-func ask(ctx context.Context, g *host.Gateway, method, path, kind string, body io.Reader, into any) (status int, err error) {
-	r, err := http.NewRequestWithContext(ctx, method, g.Private+path, body)
-	if err != nil {
-		return 0, err
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", kind)
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close() //nolint:errcheck // it was read
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && into != nil {
-		err = json.Unmarshal(text, into)
-	}
-	return answer.StatusCode, err
-}
-
-// wait pauses, unless it has taken too long already.
-func wait(ctx context.Context, pause time.Duration, since time.Time) error {
-	if time.Since(since) > waiting {
-		return errors.New("it takes too long")
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause):
-		return nil
-	}
 }
