@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -24,10 +25,18 @@ func newAPI(address string) *api {
 // answerTooLong is an API's answer that is none of ours.
 const answerTooLong = 64 << 20
 
+// file is a body of CSV.
+type file string
+
 // ask makes one call and reads its answer into out; nil: it is not looked at. Anything but 2xx is an error.
 func (a *api) ask(ctx context.Context, method, path string, query url.Values, key string, in any, out any) error {
 	var body io.Reader
-	if in != nil {
+	kind := "application/json"
+	switch in := in.(type) {
+	case nil:
+	case file:
+		body, kind = strings.NewReader(string(in)), "text/csv"
+	default:
 		text, err := json.Marshal(in)
 		if err != nil {
 			return err
@@ -39,7 +48,7 @@ func (a *api) ask(ctx context.Context, method, path string, query url.Values, ke
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+apiToken)
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", kind)
 	if key != "" {
 		request.Header.Set("Idempotency-Key", key)
 	}

@@ -130,7 +130,7 @@ func (e *evidence) judgeReports(a *account) {
 	}
 	statuses, unknown := map[string]int{}, 0
 	for _, c := range e.campaigns {
-		if c.Status != "finished" {
+		if !c.over() {
 			a.findf(promiseReport, "broadcast %s is %s", c.ID, cmp.Or(c.Status, "nowhere"))
 			continue
 		}
@@ -154,7 +154,7 @@ func (e *evidence) judgeReports(a *account) {
 			case "Unknown":
 				unknown++
 			default:
-				if n != 0 || row.Status != "Skipped" {
+				if n != 0 || row.Status != "Skipped" && !(row.Status == "Cancelled" && c.Cancel) {
 					a.findf(promiseReport, "broadcast %s: a row is %s (%s) after %d calls", c.ID, row.Status, row.Error, n)
 				}
 			}

@@ -96,6 +96,8 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		"a call long after an opt-out":   {func(e *evidence) { e.calls[0].at = noon.Add(1251 * time.Millisecond) }, promiseSilence},
 		"a call to who was skipped":      {func(e *evidence) { e.campaigns[1].Rows[1].Status = "Skipped" }, promiseReport},
 		"a report of a call never made":  {func(e *evidence) { e.campaigns[1].Rows[0].Status = "Sent" }, promiseReport},
+		"a row that nobody cancelled":    {func(e *evidence) { e.campaigns[1].Rows[0].Status = "Cancelled" }, promiseReport},
+		"a cancelled call":               {func(e *evidence) { e.campaigns[1].Cancel = true; e.campaigns[1].Rows[1].Status = "Cancelled" }, promiseReport},
 		"a report that doesn't add up":   {func(e *evidence) { e.campaigns[1].Totals["sent"] = 2 }, promiseReport},
 		"calls of nobody's broadcast": {func(e *evidence) {
 			e.calls[0].broadcast = "b9"
