@@ -9,11 +9,11 @@ race = $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >
 # Go stamps the version from git, where git has one to tell.
 vcs = $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench bench-consent benchstat benchsave torture fuzz fuzz-api clean
+.PHONY: help build run demo test test-real check fmt-check vet lint docs fmt bench bench-consent bench-broadcast benchstat benchsave torture fuzz fuzz-api clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/optgate, one static binary
 	CGO_ENABLED=0 go build -trimpath -buildvcs=$(vcs) -o bin/ ./cmd/optgate
@@ -58,6 +58,9 @@ bench: ## measure Optgate beside others, about a quarter of an hour; results in 
 
 bench-consent: ## measure what opt-out lists cost, on a real Redis and a real Kafka, some minutes; results in bench/results
 	go run ./bench/consent
+
+bench-broadcast: ## measure broadcasts to a million people, on a real Redis and a real Kafka; results in bench/results
+	go run ./bench/broadcast
 
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 HOT       := ./gateway/httpd ./gateway/ingress ./gateway/meta ./gateway/bus ./gateway/store ./gateway/metrics ./pipeline/... ./bench/load/...
