@@ -72,6 +72,10 @@ type Fact struct {
 	Channel   string    `json:"channel,omitempty"`   // that it was sent by
 	Pseudonym Pseudonym `json:"pseudonym,omitempty"` // whom it went to
 	Opens     bool      `json:"opens,omitempty"`     // it reached somebody outside a service window: it counts towards the number of people that Meta allows in 24 h
+
+	// Of the fact that a message by itself is Queued, alone: what it was asked to be.
+	To       Identifier `json:"to,omitempty"`
+	Category string     `json:"category,omitempty"`
 }
 
 // Outcomes gives the partition of outcomes, which is also a shard, that holds the facts about a message: those of a broadcast
@@ -91,7 +95,7 @@ func (f Fact) Headers() []stream.Header {
 // Status is what became of a message, as reports show it.
 type Status string
 
-// The statuses. Queued is no fact: it is the absence of one.
+// The statuses. Queued is what is known of a row without a fact; of a message by itself it is a fact.
 const (
 	Queued    Status = "Queued"
 	Unknown   Status = "Unknown" // handed to Meta or not: a crash hides it
