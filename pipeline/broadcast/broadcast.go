@@ -128,6 +128,8 @@ type Page struct {
 	V       int      `json:"v"`
 	Rows    []Row    `json:"rows"`
 	Repeats []Repeat `json:"repeats,omitempty"` // of recipients that came again: counted, listed and not sent
+
+	Refused []Refusal `json:"refused,omitempty"` // lines of an uploaded file between these rows that can't be read as one
 }
 
 // Repeat is a recipient that is listed again.

@@ -30,7 +30,7 @@ func told(t testing.TB, file io.Reader) (rows []string, err error) {
 		}
 		said := row.Wrong
 		if said == "" {
-			said = strings.Join(row.Fields(), "|")
+			said = strings.Join(row.Fields, "|")
 		}
 		rows = append(rows, fmt.Sprintf("%d %s", row.Line, said))
 	}
@@ -54,6 +54,8 @@ func TestRows(t *testing.T) {
 		"lines end as on Windows":    {"to,at\r\n1,\r\n\r\n2,x\r\n", []string{"2 1|", "4 2|x"}},
 		"byte order mark":            {"\xef\xbb\xbfTO ,Name\n 1 , a \n", []string{"2 1|a"}},
 		"semicolons":                 {"to;name\n1;\"a;b, c\"\n", []string{"2 1|a;b, c"}},
+		"a spreadsheet's divider":    {"sep=;\r\nto;na,me\r\n1;\"a,b\"\r\n", []string{"3 1|a,b"}},
+		"a divider nobody guesses":   {"\"sep=|\"\nto|name\n1|a;b,c\n", []string{"3 1|a;b,c"}},
 		"tabs":                       {"to\tname\n1\ta,b\n", []string{"2 1|a,b"}},
 		"lines between marks":        {"name,to\n\"a\nb\",1\nc,2\n", []string{"2 a\nb|1", "4 c|2"}},
 		"marks between marks":        {"to,name\n1,\"say \"\"hi\"\"\"\n2,\"\"\"\"\n3,\"\"\n", []string{`2 1|say "hi"`, `3 2|"`, "4 3|"}},

@@ -1,4 +1,4 @@
-package imports
+package csvfile
 
 import (
 	"bufio"
@@ -24,21 +24,21 @@ type record struct {
 
 // record reads up to the end of a line that no quotation marks enclose. Where these don't close within the longest row, or
 // at all, the row ends with its first line.
-func (t *Table) record() (record, error) {
+func (f *File) record() (record, error) {
 	var s scanner
-	s.comma = t.comma
+	s.comma = f.comma
 	for looked := 0; ; {
-		window, err := t.from.Peek(max(looked+1, t.from.Buffered()))
+		window, err := f.from.Peek(max(looked+1, f.from.Buffered()))
 		if end := s.scan(window[looked:]); end >= 0 {
-			return record{text: t.take(window[:looked+end+1])}, nil
+			return record{text: f.take(window[:looked+end+1])}, nil
 		}
 		looked = len(window)
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			return t.last(window, s.state == quoted)
+			return f.last(window, s.state == quoted)
 		case errors.Is(err, bufio.ErrBufferFull):
-			return t.cut(window, s.state == quoted)
+			return f.cut(window, s.state == quoted)
 		default:
 			return record{}, err
 		}
@@ -46,50 +46,50 @@ func (t *Table) record() (record, error) {
 }
 
 // take takes a row with the end of its line away.
-func (t *Table) take(row []byte) []byte {
-	t.line += bytes.Count(row, []byte{'\n'})
-	_, _ = t.from.Discard(len(row)) // is in the buffer, which nothing fills before the next Peek
+func (f *File) take(row []byte) []byte {
+	f.line += bytes.Count(row, []byte{'\n'})
+	_, _ = f.from.Discard(len(row)) // is in the buffer, which nothing fills before the next Peek
 	return bytes.TrimSuffix(bytes.TrimSuffix(row, []byte{'\n'}), []byte{'\r'})
 }
 
 // last takes what stands before the end of the file.
-func (t *Table) last(rest []byte, open bool) (record, error) {
+func (f *File) last(rest []byte, open bool) (record, error) {
 	if len(rest) == 0 {
 		return record{}, io.EOF
 	}
 	if open {
-		return t.first(rest, wrongOpen)
+		return f.pass(rest, wrongOpen)
 	}
-	t.line++ // it ends without a line's end
-	return record{text: t.take(rest)}, nil
+	f.line++ // it ends without a line's end
+	return record{text: f.take(rest)}, nil
 }
 
 // cut passes the first line of what is too long.
-func (t *Table) cut(window []byte, open bool) (record, error) {
+func (f *File) cut(window []byte, open bool) (record, error) {
 	if open {
-		return t.first(window, wrongOpen)
+		return f.pass(window, wrongOpen)
 	}
-	return t.first(window, wrongLong)
+	return f.pass(window, wrongLong)
 }
 
-// first passes one line, however long it is; a header that is too long ends the reading by itself.
-func (t *Table) first(window []byte, wrong string) (record, error) {
+// pass passes one line, however long it is; a header that is too long ends the reading by itself.
+func (f *File) pass(window []byte, wrong string) (record, error) {
 	if end := bytes.IndexByte(window, '\n'); end >= 0 {
-		t.take(window[:end+1])
+		f.take(window[:end+1])
 		return record{wrong: wrong}, nil
 	}
-	if t.columns == nil {
+	if !f.opened {
 		return record{wrong: wrong}, nil
 	}
 	for {
-		_, err := t.from.ReadSlice('\n')
+		_, err := f.from.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return record{}, err
 		}
-		t.line++
+		f.line++
 		return record{wrong: wrong}, nil
 	}
 }
