@@ -115,7 +115,7 @@ func directory(c configs.Config) *chat.Directory {
 		for _, channel := range account.Channels {
 			channels = append(channels, chat.Channel{
 				Account: account.ID, ID: channel.ID, Kind: channel.Kind, NumberID: channel.NumberID(),
-				DefaultCountry: channel.DefaultCountry, Rate: channel.MessagesPerSecond,
+				Business: channel.WABAID, DefaultCountry: channel.DefaultCountry, Rate: channel.MessagesPerSecond,
 			})
 		}
 	}

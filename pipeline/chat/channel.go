@@ -8,8 +8,11 @@ type Channel struct {
 	ID             string  // unique in its account
 	Kind           string  // whatsapp, messenger, instagram
 	NumberID       string  // what webhooks name: phone_number_id, page id or Instagram account id
+	Business       string  // Meta's id of the WhatsApp business account, which templates belong to; "": not declared
 	DefaultCountry string  // ISO 3166, for phones written without a country code
-	Rate           float64 // messages a second that Meta allows
+	Rate           float64 // messages a second at most, as declared; 0: as Meta says
+	WABA           string  // whatsapp: Meta's id of the business account; "": not declared
+	Portfolio      string  // names the business portfolio, whose numbers share one limit of people in 24 h; as declared, else WABA, else ""
 }
 
 // The kinds of channels, which are also the platforms of webhooks.
@@ -26,13 +29,21 @@ const AnyChannel = "*"
 type Directory struct {
 	byNumber map[string]Channel
 	byID     map[[2]string]Channel
+	byWABA   map[string][]Channel
+	of       map[string][]Channel
 	accounts []string
 }
 
 // NewDirectory makes a directory of the given accounts and channels.
 func NewDirectory(accounts []string, channels []Channel) *Directory {
-	d := &Directory{byNumber: map[string]Channel{}, byID: map[[2]string]Channel{}, accounts: accounts}
+	d := &Directory{
+		byNumber: map[string]Channel{}, byID: map[[2]string]Channel{}, byWABA: map[string][]Channel{}, of: map[string][]Channel{}, accounts: accounts,
+	}
 	for _, c := range channels {
+		if c.WABA != "" {
+			d.byWABA[c.WABA] = append(d.byWABA[c.WABA], c)
+		}
+		d.of[c.Account] = append(d.of[c.Account], c)
 		d.byNumber[c.Kind+"/"+c.NumberID] = c
 		d.byID[[2]string{c.Account, c.ID}] = c
 	}
@@ -50,6 +61,12 @@ func (d *Directory) Channel(account, id string) (Channel, bool) {
 	c, ok := d.byID[[2]string{account, id}]
 	return c, ok
 }
+
+// ByWABA gives the channels, of any account, that belong to a business account at Meta.
+func (d *Directory) ByWABA(id string) []Channel { return d.byWABA[id] }
+
+// Of gives an account's channels, in the order of the configuration.
+func (d *Directory) Of(account string) []Channel { return d.of[account] }
 
 // Accounts gives the ids of all declared accounts, in the order of the configuration.
 func (d *Directory) Accounts() []string { return d.accounts }
