@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"optgate/gateway/webcall"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/feed"
+	"optgate/pipeline/template"
 )
 
 // Options are what a program is made of.
@@ -43,6 +45,7 @@ type App struct {
 	graph     *meta.Graph
 	webcall   *webcall.Caller
 	courier   *feed.Courier
+	templates *template.Library
 	owners    *roster[int]
 	watch     watch
 
@@ -73,14 +76,13 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.openWebcall()                    // customers' own addresses
+	a.openGraph()                      // Meta
 	if err := a.listen(); err != nil { // from now on /readyz tells why we are not ready
 		return err
 	}
 	if err := a.settle(ctx); err != nil { // one installation, sound and ours
 		return err
 	}
-	a.graph = meta.NewGraph(a.config.Meta.GraphURL, a.tokens())
-	a.crew.onStop(a.graph.Close)
 	a.watchOver()
 	if a.plays(configs.RolePipeline) {
 		a.own()    // shards and their broadcasts
@@ -116,6 +118,7 @@ func directory(c configs.Config) *chat.Directory {
 			channels = append(channels, chat.Channel{
 				Account: account.ID, ID: channel.ID, Kind: channel.Kind, NumberID: channel.NumberID(),
 				Business: channel.WABAID, DefaultCountry: channel.DefaultCountry, Rate: channel.MessagesPerSecond,
+				Portfolio: cmp.Or(channel.Portfolio, channel.WABAID),
 			})
 		}
 	}

@@ -157,6 +157,8 @@ var wanted = map[string]struct{ query, body, kind string }{
 	"POST /v1/broadcasts": {body: `{"channel":"wa","category":"marketing","lists":["{list}"],"recipients":[{"to":"{phone}"}],"message":{"type":"text","text":{"body":"Hi"}}}`},
 	"POST /v1/messages":   {body: `{"channel":"wa","category":"marketing","lists":["{list}"],"to":"{phone}","message":{"type":"text","text":{"body":"Hi"}}}`},
 
+	"GET /v1/templates": {query: "channel=wa"},
+
 	"POST /v1/optout-lists":                               {body: `{"name":"Mine","keywords":["hands up"]}`},
 	"PATCH /v1/optout-lists/{list}":                       {body: `{"description":"mine now"}`},
 	"DELETE /v1/optout-lists/{list}":                      {query: "name=Vault+of+Acme"},

@@ -44,6 +44,7 @@ type Options struct {
 	Profiles  bool                    // operators may profile this process
 	Now       func() time.Time        // nil: time.Now
 	Log       zerolog.Logger
+	Templates templates        // what Meta has approved; nil: nobody knows
 	Broadcast BroadcastOptions // what broadcasts.go needs besides
 	Feed      FeedOptions      // what deliveries.go needs besides
 	Kept      KeptOptions      // what ledger.go, replays and tail need besides

@@ -13,6 +13,9 @@ func (a *API) table() []route {
 		{"GET", "/v1/broadcasts/{id}", read, a.showBroadcast},
 		{"GET", "/v1/broadcasts/{id}/report", read, a.reportBroadcast},
 		{"POST", "/v1/messages", send, a.createMessage},
+		{"GET", "/v1/messages/{id}", read, a.showMessage},
+
+		{"GET", "/v1/templates", read, a.listTemplates},
 
 		{"GET", "/v1/optout-lists", read, a.listLists},
 		{"POST", "/v1/optout-lists", lists, a.createList},

@@ -71,7 +71,7 @@ type shelf struct {
 	turn chan struct{} // holds one element while somebody reads
 
 	mu     sync.Mutex
-	last   *Reading  // nil: none yet
+	last   *Reading // nil: none yet
 	pause  time.Duration
 	failed time.Time // of the last attempt; zero if that was well
 	why    error

@@ -24,6 +24,10 @@ type Options struct {
 
 	// Answer decides each send that no script is left for; nil accepts. It is called by many goroutines.
 	Answer func(Send) Outcome
+	// Upload decides each upload of media; nil takes it in.
+	Upload func(Upload) Outcome
+	// Templates are what every business account has; nil: Graph refuses to tell.
+	Templates []Template
 	// Receipts are told of each accepted send; nil means sent, delivered, read.
 	Receipts []string
 	// ReceiptDelay is about how long each receipt takes after the one before; now and then one overtakes another.
@@ -52,7 +56,12 @@ type Meta struct {
 	mu      sync.Mutex
 	sends   []Send
 	scripts map[string][]Outcome
-	news    chan struct{} // closed and made anew at each send
+	uploads []Upload
+
+	templates     []Template
+	templateReads int
+
+	news chan struct{} // closed and made anew at each send
 }
 
 // New starts a Meta; Close ends it.
@@ -78,6 +87,7 @@ func New(o Options) (*Meta, error) {
 	m := &Meta{
 		options: o, address: listener.Addr().String(), stop: stop,
 		instance: hex.EncodeToString(instance), scripts: map[string][]Outcome{}, news: make(chan struct{}),
+		templates: o.Templates,
 		client: &http.Client{
 			Timeout:   time.Minute,
 			Transport: &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second},

@@ -37,6 +37,9 @@ const maxSend = 1 << 20
 func (m *Meta) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{version}/{number}/messages", m.send)
+	mux.HandleFunc("POST /{version}/{number}/media", m.upload)
+	mux.HandleFunc("DELETE /{version}/{id}", m.remove)
+	mux.HandleFunc("GET /{version}/{business}/message_templates", m.listTemplates)
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"success": true})
 	})
