@@ -22,7 +22,7 @@ func payload(m chat.Outbound) ([]byte, error) {
 	if !sendable(kind) {
 		return nil, unsendable("type of message is not supported")
 	}
-	if members(request[kind]) == nil {
+	if listed, _ := elements(request[kind]); members(request[kind]) == nil && (kind != "contacts" || len(listed) == 0) {
 		return nil, unsendable("message lacks the object that its type names")
 	}
 	for _, ours := range []string{"to", "recipient", "messaging_product", "recipient_type", "biz_opaque_callback_data"} {
@@ -56,7 +56,7 @@ func quoted(text string) json.RawMessage {
 
 func sendable(kind string) bool {
 	switch kind {
-	case "text", "template", "image", "video", "audio", "document", "interactive":
+	case "text", "template", "image", "video", "audio", "document", "sticker", "location", "contacts", "interactive":
 		return true
 	}
 	return false

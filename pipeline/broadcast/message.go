@@ -8,14 +8,14 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
-	"unicode/utf8"
+	"strings"
 
 	"optgate/pipeline/fault"
 )
 
-// Message is a message as the Cloud API takes it, of type text or template: {"type":…} and the member that the type
-// names. In every string of it {{name}} stands for the recipient's parameter of that name.
+// Message is a message as the Cloud API takes it: {"type":…} and the member that the type names. In every string of it {{name}}
+// stands for the recipient's parameter of that name. A medium may be named by {"library":…}, which is turned into an id of Meta's
+// before the message is sent.
 type Message struct {
 	tree  map[string]any
 	names []string // of its placeholders, sorted, without repeats
@@ -23,7 +23,6 @@ type Message struct {
 
 const (
 	maxMessage = 64 << 10 // bytes of a message's JSON, before and after filling
-	maxBody    = 4096     // characters of a text, by Meta
 	maxDepth   = 32       // of a message's JSON
 )
 
@@ -49,12 +48,52 @@ func ParseMessage(raw json.RawMessage) (Message, []fault.Field) {
 	return m, m.check()
 }
 
+// Errors of rows whose message can't be sent once it is filled.
+const (
+	MessageTooLong = "Message Too Long: " // and the field that is, as text.body
+	InvalidMessage = "Invalid Message: "  // and the field that is empty, or not what it has to be
+)
+
+// For writes the message for one recipient, as Fill does, and says what keeps it from being sent, as the error of a row: a parameter
+// that is missing, or a limit that what it brought goes over. "": nothing does.
+func (m Message) For(params map[string]string) (filled json.RawMessage, wrong string, err error) {
+	if missing := m.Missing(params); missing != "" {
+		return nil, MissingParameter + missing, nil
+	}
+	if filled, err = m.Fill(params); err != nil {
+		return nil, "", err
+	}
+	if len(filled) > maxMessage {
+		return nil, MessageTooLong + "message", nil
+	}
+	if len(m.names) == 0 {
+		return filled, "", nil // as it was when it was checked
+	}
+	whole, err := decodeMessage(filled)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, f := range inspect(whole.tree, true) {
+		if f.Code == codeTooLong {
+			return nil, MessageTooLong + strings.TrimPrefix(f.Field, "message."), nil
+		}
+		wrong = InvalidMessage + strings.TrimPrefix(f.Field, "message.")
+	}
+	if wrong != "" {
+		return nil, wrong, nil
+	}
+	return filled, "", nil
+}
+
+// check holds a message against what can be sent.
+func (m Message) check() []fault.Field { return inspect(m.tree, false) }
+
 func decodeMessage(raw json.RawMessage) (Message, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var m Message
 	if err := d.Decode(&m.tree); err != nil || m.tree == nil {
-		return Message{}, errors.New("must be an object: {\"type\":\"text\",…} or {\"type\":\"template\",…}")
+		return Message{}, errors.New("must be an object, as {\"type\":\"text\",\"text\":{\"body\":\"Hi\"}}")
 	}
 	if depth(m.tree) > maxDepth {
 		return Message{}, fmt.Errorf("at most %d levels deep", maxDepth)
@@ -68,53 +107,6 @@ func decodeMessage(raw json.RawMessage) (Message, error) {
 	})
 	m.names = slices.Sorted(maps.Keys(names))
 	return m, nil
-}
-
-// check holds a message against what can be sent. Members beside the two that are known are refused: the gateway itself
-// says to whom a message goes, and no other member may say it again.
-func (m Message) check() []fault.Field {
-	var wrong []fault.Field
-	say := func(field, code, detail string) {
-		wrong = append(wrong, fault.Field{Field: field, Code: code, Detail: detail})
-	}
-	kind, _ := m.tree["type"].(string)
-	if kind != "text" && kind != "template" {
-		say("message.type", "unsupported", "must be text or template")
-		return wrong
-	}
-	for _, member := range slices.Sorted(maps.Keys(m.tree)) {
-		if member != "type" && member != kind {
-			say("message."+member, "unknown_member", "is no part of a message of type "+kind)
-		}
-	}
-	inner, ok := m.tree[kind].(map[string]any)
-	if !ok {
-		say("message."+kind, "required", "must be an object")
-		return wrong
-	}
-	switch kind {
-	case "text":
-		body, _ := inner["body"].(string)
-		if body == "" {
-			say("message.text.body", "required", "must be a text")
-		} else if utf8.RuneCountInString(body) > maxBody {
-			say("message.text.body", "too_long", "at most "+strconv.Itoa(maxBody)+" characters")
-		}
-	case "template":
-		if name, _ := inner["name"].(string); name == "" {
-			say("message.template.name", "required", "must be the template's name")
-		}
-		language, _ := inner["language"].(map[string]any)
-		if code, _ := language["code"].(string); code == "" {
-			say("message.template.language.code", "required", "must be a language's code, as en or pt_BR")
-		}
-		if components, there := inner["components"]; there {
-			if _, ok := components.([]any); !ok {
-				say("message.template.components", "invalid", "must be a list")
-			}
-		}
-	}
-	return wrong
 }
 
 // Names gives the parameters that the message needs.

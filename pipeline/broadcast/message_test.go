@@ -28,7 +28,7 @@ func TestMessagesThatCanNotBeSentNameTheirFields(t *testing.T) {
 	f(`{`, "message")
 	f(`{}`, "message.type")
 	f(`{"type":"{{kind}}"}`, "message.type")
-	f(`{"type":"image","image":{"id":"1"}}`, "message.type")
+	f(`{"type":"reaction","reaction":{"emoji":"x"}}`, "message.type")
 	f(`{"type":"text"}`, "message.text")
 	f(`{"type":"text","text":{"body":""}}`, "message.text.body")
 	f(`{"type":"text","text":{"body":["Hi"]}}`, "message.text.body")
@@ -71,9 +71,9 @@ func TestParametersFillEveryStringOfAMessage(t *testing.T) {
 		`{"text":{"body":"{{}} {name} {{not a name}}"},"type":"text"}`)
 	f(`{"type":"text","text":{"body":"{{name}}","n":12345678901234567890}}`, map[string]string{"name": ""},
 		`{"text":{"body":"","n":12345678901234567890},"type":"text"}`)
-	f(`{"type":"template","template":{"name":"t","language":{"code":"en"},"components":[{"parameters":[{"text":"{{z}} {{a}}"}]}]}}`,
+	f(`{"type":"template","template":{"name":"t","language":{"code":"en"},"components":[{"type":"body","parameters":[{"type":"text","text":"{{z}} {{a}}"}]}]}}`,
 		map[string]string{"z": "1"}, "a")
-	f(`{"type":"template","template":{"name":"t","language":{"code":"en"},"components":[{"parameters":[{"text":"{{z}}"}]}]}}`,
+	f(`{"type":"template","template":{"name":"t","language":{"code":"en"},"components":[{"type":"body","parameters":[{"type":"text","text":"{{z}}"}]}]}}`,
 		map[string]string{"z": "1"},
-		`{"template":{"components":[{"parameters":[{"text":"1"}]}],"language":{"code":"en"},"name":"t"},"type":"template"}`)
+		`{"template":{"components":[{"parameters":[{"text":"1","type":"text"}],"type":"body"}],"language":{"code":"en"},"name":"t"},"type":"template"}`)
 }
