@@ -85,9 +85,12 @@ func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, er
 	case answer.Verdict != gate.Go:
 		return nil, nil
 	}
-	message, err := b.Message.Fill(row.Params)
-	if err != nil {
+	message, wrong, err := b.Message.For(row.Params)
+	switch {
+	case err != nil:
 		return nil, err
+	case wrong != "":
+		return r.fact(b, row.N, chat.Fact{Status: chat.Failed, Error: wrong})
 	}
 	given := row.Dial
 	if given == "" {

@@ -69,7 +69,9 @@ func TestInteractiveMessagesAreHeldAgainstMetasLimits(t *testing.T) {
 			t.Errorf("%.120s: wrong %q, want %q", interactive, got, want)
 		}
 	}
-	button := func(id, title string) string { return fmt.Sprintf(`{"type":"reply","reply":{"id":%q,"title":%q}}`, id, title) }
+	button := func(id, title string) string {
+		return fmt.Sprintf(`{"type":"reply","reply":{"id":%q,"title":%q}}`, id, title)
+	}
 	buttons := func(all ...string) string {
 		return `{"type":"button","body":{"text":"Well?"},"action":{"buttons":[` + strings.Join(all, ",") + `]}}`
 	}
