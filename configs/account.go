@@ -35,10 +35,9 @@ type Channel struct {
 	InstagramID       string  `yaml:"instagram_id"`        // instagram: Meta's id of the professional account, which webhooks name
 	AccessToken       Secret  `yaml:"access_token"`        // for calls to Graph; without it the channel receives and can't send
 	DefaultCountry    string  `yaml:"default_country"`     // ISO 3166, as GB, for phone numbers written without a country code; empty: such numbers are invalid
-	MessagesPerSecond float64 `yaml:"messages_per_second"` // what Meta allows the number: 80, 1000 after an upgrade, 20 in coexistence
+	MessagesPerSecond float64 `yaml:"messages_per_second"` // sent at most; 0: what Meta says that it allows the number, 80 until that is known. A number that the app on a phone uses too gets 20 at most
+	Portfolio         string  `yaml:"portfolio"`           // whatsapp: our name for the business portfolio, whose numbers share one limit of people in 24 h; empty: the business account is one of its own
 }
-
-func (c *Channel) defaults() { c.MessagesPerSecond = 80 }
 
 // NumberID gives what webhooks name the channel by: phone_number_id, page_id or instagram_id.
 func (c *Channel) NumberID() string {

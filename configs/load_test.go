@@ -104,10 +104,10 @@ func TestAFileSetsEveryKindOfValue(t *testing.T) {
 			Channels: []configs.Channel{
 				{
 					ID: "wa", Kind: "whatsapp", PhoneNumberID: "1555", WABAID: "1777", AccessToken: secret("at"),
-					DefaultCountry: "GB", MessagesPerSecond: 80,
+					DefaultCountry: "GB",
 				},
 				{ID: "page", Kind: "messenger", PageID: "1888", MessagesPerSecond: 12.5, Number: 150},
-				{ID: "insta", Kind: "instagram", InstagramID: "1999", MessagesPerSecond: 80},
+				{ID: "insta", Kind: "instagram", InstagramID: "1999"},
 			},
 		}},
 		Limits: configs.Limits{WebhookBytes: 3 << 20, WebhookMemory: 64 << 20, APIPerMinute: 600},
@@ -186,7 +186,7 @@ func TestTheEnvironmentReachesIntoLists(t *testing.T) {
 	if diff := cmp.Diff([]configs.Secret{secret("newer"), secret("current")}, got.Meta.Apps[0].Secrets); diff != "" {
 		t.Error(got.Meta.Apps[0].Secrets[0].Reveal(), got.Meta.Apps[0].Secrets[1].Reveal())
 	}
-	if second := got.Accounts[0].Channels[3]; second.PhoneNumberID != "1556" || second.MessagesPerSecond != 80 {
+	if second := got.Accounts[0].Channels[3]; second.PhoneNumberID != "1556" || second.MessagesPerSecond != 0 {
 		t.Errorf("%+v", second)
 	}
 	if got.Accounts[1].ID != "globex" || got.Accounts[0].Channels[1].ID != "page" {

@@ -52,8 +52,11 @@ func (k *checker) channel(path, account string, c *Channel) {
 	if c.DefaultCountry != "" && !isCountry(c.DefaultCountry) {
 		k.badf(path+".default_country", "must be two capital letters of ISO 3166, as GB")
 	}
-	if c.MessagesPerSecond <= 0 || c.MessagesPerSecond > maxRate {
-		k.badf(path+".messages_per_second", "must be more than 0 and at most %d", maxRate)
+	if c.MessagesPerSecond < 0 || c.MessagesPerSecond > maxRate {
+		k.badf(path+".messages_per_second", "must be at most %d, or 0 for what Meta says", maxRate)
+	}
+	if c.Portfolio != "" {
+		k.id(path+".portfolio", c.Portfolio)
 	}
 }
 

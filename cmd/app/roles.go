@@ -16,6 +16,7 @@ import (
 	"optgate/gateway/store"
 	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/feed"
 	"optgate/pipeline/gate"
@@ -41,7 +42,7 @@ const (
 
 // allRules gives the fold of every kind of command.
 func allRules() shard.Rules {
-	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), shard.ForgetRules())
+	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), channel.Rules(), shard.ForgetRules())
 }
 
 // newOwners makes the roster of shards; nothing is owned yet.
@@ -51,6 +52,7 @@ func (a *App) newOwners() *roster[int] {
 		runner := a.runner(s)
 		beside := crew{log: a.log}
 		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
+		beside.work(fmt.Sprintf("single messages of shard %d", s), a.singles(s).Run)
 		beside.work(fmt.Sprintf("feeds of shard %d", s), a.feed(s).Run)
 		beside.work(fmt.Sprintf("answers of shard %d", s), func(ctx context.Context) error {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forget(ctx, s) })
@@ -112,6 +114,14 @@ func (a *App) runner(s int) *broadcast.Runner {
 		Shards: a.shards, Shard: s, States: a.store, Report: a.store, Gate: a.store, Explain: a.store.Explain, Reader: a.bus, Publisher: a.bus,
 		Follow:    func(from int64) shard.Follower { return a.bus.Follow(stream.Outcomes, s, from) },
 		Directory: a.directory, Metrics: a.metrics, Logger: a.log,
+	}
+}
+
+// singles folds what becomes of a shard's single messages, beside its owner.
+func (a *App) singles(s int) *broadcast.Singles {
+	return &broadcast.Singles{
+		Shard: s, Outcomes: a.store, Reader: a.bus, Logger: a.log,
+		Follow: func(from int64) shard.Follower { return a.bus.Follow(stream.Outcomes, s, from) },
 	}
 }
 
@@ -210,7 +220,7 @@ type noting struct {
 
 func (n noting) Call(ctx context.Context, m chat.Outbound, good time.Time) (string, error) {
 	id, err := n.Caller.Call(ctx, m, good)
-	if err != nil || m.Broadcast == "" {
+	if err != nil || m.Kind == chat.KindConfirmation {
 		return id, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteWithin)

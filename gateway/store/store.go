@@ -40,7 +40,8 @@ type Store struct {
 	mu       sync.Mutex
 	accounts map[string]cachedAccount
 
-	tokens tokenCache
+	tokens     tokenCache
+	conditions conditionCache
 }
 
 // Pools are large enough for every worker of a process to wait at once.

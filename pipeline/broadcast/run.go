@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 )
 
@@ -109,11 +110,11 @@ var errBroken = errors.New("page is not whole")
 
 // credit is how many messages may be in the lanes: none where the channel is no longer declared, so that they wait.
 func (r *Runner) credit(b *run) int {
-	channel, ok := r.Directory.Channel(b.Account, b.Channel)
+	declared, ok := r.Directory.Channel(b.Account, b.Channel)
 	if !ok {
 		return 0
 	}
-	return max(1, min(r.Credit, int(channel.Rate*creditTime.Seconds())))
+	return max(1, min(r.Credit, int(channel.Rate(declared, channel.Condition{})*creditTime.Seconds())))
 }
 
 // take gives the next rows that have no fact and were not handed over.

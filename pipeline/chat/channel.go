@@ -11,8 +11,7 @@ type Channel struct {
 	Business       string  // Meta's id of the WhatsApp business account, which templates belong to; "": not declared
 	DefaultCountry string  // ISO 3166, for phones written without a country code
 	Rate           float64 // messages a second at most, as declared; 0: as Meta says
-	WABA           string  // whatsapp: Meta's id of the business account; "": not declared
-	Portfolio      string  // names the business portfolio, whose numbers share one limit of people in 24 h; as declared, else WABA, else ""
+	Portfolio      string  // names the business portfolio, whose numbers share one limit of people in 24 h; as declared, else Business, else ""
 }
 
 // The kinds of channels, which are also the platforms of webhooks.
@@ -27,21 +26,21 @@ const AnyChannel = "*"
 
 // Directory finds channels. It is made once from the configuration and only read afterwards.
 type Directory struct {
-	byNumber map[string]Channel
-	byID     map[[2]string]Channel
-	byWABA   map[string][]Channel
-	of       map[string][]Channel
-	accounts []string
+	byNumber   map[string]Channel
+	byID       map[[2]string]Channel
+	byBusiness map[string][]Channel
+	of         map[string][]Channel
+	accounts   []string
 }
 
 // NewDirectory makes a directory of the given accounts and channels.
 func NewDirectory(accounts []string, channels []Channel) *Directory {
 	d := &Directory{
-		byNumber: map[string]Channel{}, byID: map[[2]string]Channel{}, byWABA: map[string][]Channel{}, of: map[string][]Channel{}, accounts: accounts,
+		byNumber: map[string]Channel{}, byID: map[[2]string]Channel{}, byBusiness: map[string][]Channel{}, of: map[string][]Channel{}, accounts: accounts,
 	}
 	for _, c := range channels {
-		if c.WABA != "" {
-			d.byWABA[c.WABA] = append(d.byWABA[c.WABA], c)
+		if c.Business != "" {
+			d.byBusiness[c.Business] = append(d.byBusiness[c.Business], c)
 		}
 		d.of[c.Account] = append(d.of[c.Account], c)
 		d.byNumber[c.Kind+"/"+c.NumberID] = c
@@ -63,7 +62,7 @@ func (d *Directory) Channel(account, id string) (Channel, bool) {
 }
 
 // ByWABA gives the channels, of any account, that belong to a business account at Meta.
-func (d *Directory) ByWABA(id string) []Channel { return d.byWABA[id] }
+func (d *Directory) ByWABA(id string) []Channel { return d.byBusiness[id] }
 
 // Of gives an account's channels, in the order of the configuration.
 func (d *Directory) Of(account string) []Channel { return d.of[account] }

@@ -24,9 +24,12 @@ type Inbound struct {
 	// Acts says that a person's words here may change their consent: a message or standby message that is
 	// no echo, not forwarded, not out of history, not in a group, not a reaction.
 	Acts bool `json:"acts,omitempty"`
+	// Opens says that the person wrote or called just now: for 24 h from then on they may be written anything.
+	Opens bool `json:"opens_window,omitempty"`
 
 	Receipt    *Receipt    `json:"receipt,omitempty"`
 	Preference *Preference `json:"preference,omitempty"`
+	Notice     *Notice     `json:"notice,omitempty"`
 	// Before is whom an identity change names as the same person's former identifiers.
 	Before []Identifier `json:"before,omitempty"`
 
@@ -42,6 +45,7 @@ const (
 	KindReceipt    InboundKind = "receipt"
 	KindPreference InboundKind = "preference"
 	KindIdentity   InboundKind = "identity"
+	KindNotice     InboundKind = "notice"  // of a number, a business account or a template
 	KindUnknown    InboundKind = "unknown" // understood as an envelope, of no kind above; kept and passed on
 )
 
