@@ -9,5 +9,5 @@ import (
 func (a *App) openGraph() {
 	a.graph = meta.NewGraph(a.config.Meta.GraphURL, a.tokens())
 	a.crew.onStop(a.graph.Close)
-	a.templates = &template.Library{Directory: a.directory, Graph: a.graph, Logger: a.log}
+	a.templates = &template.Library{Directory: a.directory, Graph: a.graph, Conditions: a.store, Logger: a.log}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 )
@@ -34,11 +35,11 @@ const (
 // Library remembers templates, each business account's for itself, in the memory of this process: what nobody could read
 // since it began is not known, and then Meta decides.
 type Library struct {
-	Directory *chat.Directory
-	Graph     graph
-	Changes   changes          // nil: nobody tells of changes
-	Now       func() time.Time // nil: time.Now
-	Logger    zerolog.Logger
+	Directory  *chat.Directory
+	Graph      graph
+	Conditions conditions       // nil: nobody tells of changes
+	Now        func() time.Time // nil: time.Now
+	Logger     zerolog.Logger
 
 	mu      sync.Mutex
 	shelves map[string]*shelf
@@ -50,9 +51,9 @@ type graph interface {
 	Templates(ctx context.Context, account, channel, business, after string) (page []Template, next string, err error)
 }
 
-// changes tells, by a value that is another one then, that Meta has changed a template of a channel's business account.
-type changes interface {
-	TemplatesChanged(ctx context.Context, account, channel string) (stamp int64, err error)
+// conditions gives what webhooks told of a channel, and so of its templates.
+type conditions interface {
+	Condition(ctx context.Context, account, channel string) (channel.Condition, error)
 }
 
 // Reading is what Meta had at a time. Nobody may write into it.
@@ -62,7 +63,7 @@ type Reading struct {
 	Cut       bool       // there are more templates than are read
 	Templates []Template // sorted by name and language
 
-	stamp int64 // of changes, before it was read
+	stamp int64 // of what webhooks had told before it was read
 	pages int
 }
 
@@ -109,18 +110,22 @@ func (r *Reading) find(name, language string) (t Template) {
 
 // reading gives what Meta has, read anew where that is due. good says whether the one at hand answers the question: where it
 // doesn't, it is read anew sooner.
-func (l *Library) reading(ctx context.Context, account, channel string, good func(*Reading) bool) (*Reading, error) {
-	of, ok := l.Directory.Channel(account, channel)
+func (l *Library) reading(ctx context.Context, account, id string, good func(*Reading) bool) (*Reading, error) {
+	of, ok := l.Directory.Channel(account, id)
 	if !ok || of.Business == "" || of.Kind != chat.WhatsApp {
 		return nil, fault.New(fault.Unprocessable, "no_business_account", "The channel has no waba_id in the configuration, so that its templates can't be read.")
 	}
-	s, stamp := l.shelf(account, of.Business), int64(0)
-	if l.Changes != nil {
-		var err error
-		if stamp, err = l.Changes.TemplatesChanged(ctx, account, channel); err != nil {
-			stamp = s.stamp() // what nobody can tell has not changed
-		}
+	s := l.shelf(account, of.Business)
+	told := l.told(ctx, account, id)
+	r, err := l.plain(ctx, s, of, newest(told), good)
+	if err != nil {
+		return nil, err
 	}
+	return r.with(told), nil
+}
+
+// plain gives what Graph told.
+func (l *Library) plain(ctx context.Context, s *shelf, of chat.Channel, stamp int64, good func(*Reading) bool) (*Reading, error) {
 	due := func() (last *Reading, due bool, err error) { return s.due(l.now(), stamp, good) }
 	last, isDue, err := due()
 	if !isDue {
@@ -135,12 +140,12 @@ func (l *Library) reading(ctx context.Context, account, channel string, good fun
 	if last, isDue, err = due(); !isDue {
 		return last, err
 	}
-	read, err := l.read(ctx, account, channel, of.Business)
+	read, err := l.read(ctx, of)
 	if err != nil && ctx.Err() != nil { // it says nothing about Graph
 		return nil, fault.Wrap(err, fault.Unavailable, "graph_away", away)
 	}
 	if err != nil {
-		l.Logger.Warn().Err(err).Str("account", account).Str("channel", channel).Msg("templates could not be read from graph")
+		l.Logger.Warn().Err(err).Str("account", of.Account).Str("channel", of.ID).Msg("templates could not be read from graph")
 	}
 	return s.note(read, err, stamp, l.now())
 }
@@ -170,12 +175,12 @@ func (l *Library) shelf(account, business string) *shelf {
 }
 
 // read reads all pages.
-func (l *Library) read(ctx context.Context, account, channel, business string) (*Reading, error) {
+func (l *Library) read(ctx context.Context, of chat.Channel) (*Reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	r := &Reading{}
 	for after := ""; ; {
-		page, next, err := l.Graph.Templates(ctx, account, channel, business, after)
+		page, next, err := l.Graph.Templates(ctx, of.Account, of.ID, of.Business, after)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", r.pages, err)
 		}
@@ -199,15 +204,6 @@ func (l *Library) read(ctx context.Context, account, channel, business string) (
 	return r, nil
 }
 
-func (s *shelf) stamp() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.last == nil {
-		return 0
-	}
-	return s.last.stamp
-}
-
 // due says whether Graph should be asked now; if not, it gives what is known, or why nothing is.
 func (s *shelf) due(now time.Time, stamp int64, good func(*Reading) bool) (last *Reading, due bool, err error) {
 	s.mu.Lock()
@@ -220,13 +216,13 @@ func (s *shelf) due(now time.Time, stamp int64, good func(*Reading) bool) (last 
 		return nil, true, nil
 	}
 	age, pages := now.Sub(s.last.At), time.Duration(max(s.last.pages, 1))
-	old := age >= goodFor || stamp != s.last.stamp && age >= toldAfter*pages
+	old := age >= goodFor || stamp > s.last.stamp && age >= toldAfter*pages
 	missed := good != nil && age >= missedAfter*pages && !good(s.last)
 	if !paused && (old || missed) {
 		return nil, true, nil
 	}
 	given := *s.last
-	given.Stale = paused || stamp != given.stamp
+	given.Stale = paused || stamp > given.stamp
 	return &given, false, nil
 }
 
