@@ -28,6 +28,8 @@ func (s *Store) derive(ops []op, c shard.Change) []op {
 	switch shard.Family(c.Key) {
 	case "person":
 		return s.derivePerson(ops, c)
+	case "contact":
+		return s.deriveContact(ops, c)
 	case "audit":
 		return deriveAudit(ops, c.Key, c.New != nil)
 	case "delivery":

@@ -82,13 +82,13 @@ type Link struct {
 	By    string         // source of what showed the two together
 }
 
-// Lists gives what a message is checked against: what its sender chose, and for marketing always Default and Meta.
-// Meta bars marketing only. A confirmation is barred by nothing.
+// Lists gives what a message is checked against: always the blacklist, which comes first, then what its sender chose, and for
+// marketing always Default and Meta. Meta bars marketing only. A confirmation is barred by the blacklist alone.
 func Lists(kind chat.OutboundKind, category string, chosen []string) []string {
+	lists := []string{Blacklist}
 	if kind == chat.KindConfirmation {
-		return nil
+		return lists
 	}
-	var lists []string
 	for _, l := range chosen {
 		if l != MetaList && !slices.Contains(lists, l) {
 			lists = append(lists, l)

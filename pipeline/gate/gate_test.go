@@ -15,12 +15,12 @@ func TestWhatAMessageIsCheckedAgainst(t *testing.T) {
 		chosen   []string
 		want     []string
 	}{
-		{chat.KindBroadcast, chat.Marketing, []string{"news"}, []string{"news", "default", "meta"}},
-		{chat.KindBroadcast, chat.Marketing, []string{"default", "news", "news"}, []string{"default", "news", "meta"}},
-		{chat.KindSingle, chat.Marketing, nil, []string{"default", "meta"}},
-		{chat.KindBroadcast, chat.Utility, []string{"default", "meta"}, []string{"default"}}, // Meta's switch bars marketing only
-		{chat.KindSingle, chat.Authentication, nil, nil},
-		{chat.KindConfirmation, chat.Marketing, []string{"default"}, nil}, // it says that there will be no more
+		{chat.KindBroadcast, chat.Marketing, []string{"news"}, []string{"blacklist", "news", "default", "meta"}},
+		{chat.KindBroadcast, chat.Marketing, []string{"default", "news", "news"}, []string{"blacklist", "default", "news", "meta"}},
+		{chat.KindSingle, chat.Marketing, nil, []string{"blacklist", "default", "meta"}},
+		{chat.KindBroadcast, chat.Utility, []string{"default", "meta"}, []string{"blacklist", "default"}}, // Meta's switch bars marketing only
+		{chat.KindSingle, chat.Authentication, nil, []string{"blacklist"}},
+		{chat.KindConfirmation, chat.Marketing, []string{"default"}, []string{"blacklist"}}, // it says that there will be no more
 	} {
 		if got := gate.Lists(c.kind, c.category, c.chosen); !slices.Equal(got, c.want) {
 			t.Errorf("%s of %s with %v: %v, not %v", c.kind, c.category, c.chosen, got, c.want)

@@ -38,6 +38,7 @@ func Rules() shard.Rules {
 		CommandTravel:    {Keys: travelKeys, Apply: applyTravel},
 		CommandEdit:      {Keys: editKeys, Apply: applyEdit},
 		CommandOnce:      {Keys: onceKeys, Apply: applyOnce},
+		CommandBlocks:    {Keys: blocksKeys, Apply: applyBlocks},
 		CommandNear:      {Keys: nearKeys, Apply: applyNear},
 		CommandListEmpty: {Keys: emptyKeys, Apply: applyEmpty},
 	})

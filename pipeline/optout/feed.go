@@ -3,6 +3,7 @@ package optout
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,6 +31,14 @@ type Offer struct {
 	At      int64           `json:"at"` // ms since 1970
 	Source  string          `json:"source"`
 	Who     chat.Identifier `json:"who"` // whom the post names
+	Notice  *Notice         `json:"notice,omitempty"`
+}
+
+// Notice is a post about something else than a list: of what, the offer's List says. Its URL is its own, and its body is posted
+// as it is.
+type Notice struct {
+	URL  string          `json:"url"`
+	Body json.RawMessage `json:"body"`
 }
 
 // offersPerCommand keeps a feed.offer far below the largest command.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
@@ -62,7 +63,7 @@ func (w *word) fold(ref Ref) error {
 			continue
 		}
 		touched = true
-		if w.out {
+		if w.out || m.List == gate.Blacklist {
 			grown = append(grown, m)
 		}
 		if e.Barred() != before {
@@ -123,6 +124,9 @@ func (w *word) record(who chat.Pseudonym, p *Person, e *Entry, m Mark) error {
 		return fmt.Errorf("change of %s: %w", e.List, err)
 	}
 	e.Row = at
+	if m.List == gate.Blacklist {
+		return nil // nobody opted out or in: the proof of a block is its row
+	}
 	if m.Feed {
 		w.offer(who, p, m)
 	}

@@ -54,6 +54,7 @@ type Account struct {
 	Lists   []List         `json:"lists"`            // the system lists first
 	Gone    []string       `json:"gone,omitempty"`   // ids of deleted lists: none is given again
 	System  int            `json:"system,omitempty"` // SystemVersion of the system lists that nobody has changed
+	Blocks  bool           `json:"blocks,omitempty"` // somebody was blocked once, so that messages are compared with the blacklist
 }
 
 // AccountKey is the key of an account's state.

@@ -255,4 +255,6 @@ func (a Account) named(name, other string) string {
 func meets(l List, tags []string) bool { return len(tags) == 0 || slices.Contains(tags, l.Tag()) }
 
 // reserved are ids that no list gets whatever its name.
-func reserved(id string) bool { return id == gate.DefaultList || id == gate.MetaList }
+func reserved(id string) bool {
+	return id == gate.DefaultList || id == gate.MetaList || id == gate.Blacklist
+}

@@ -90,17 +90,21 @@ func visible(text string) bool {
 }
 
 func (c *listCheck) url(text string) {
-	if text == "" {
-		return
+	if wrong := WebhookURL(text); text != "" && wrong != nil {
+		c.say(wrong.Field, wrong.Code, wrong.Detail)
 	}
+}
+
+// WebhookURL says what is wrong with the form of a URL that is to be posted to, as the field webhook_url; nil: nothing is.
+func WebhookURL(text string) *fault.Field {
 	if utf8.RuneCountInString(text) > maxURL {
-		c.say("webhook_url", "too_long", fmt.Sprintf("has at most %d characters", maxURL))
-		return
+		return &fault.Field{Field: "webhook_url", Code: "too_long", Detail: fmt.Sprintf("has at most %d characters", maxURL)}
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		c.say("webhook_url", "invalid_url", "is a URL with http or https and a host, as https://example.com/optouts")
+		return &fault.Field{Field: "webhook_url", Code: "invalid_url", Detail: "is a URL with http or https and a host, as https://example.com/optouts"}
 	}
+	return nil
 }
 
 // words checks all words of the list and its languages, stop words first.

@@ -18,6 +18,8 @@ type Listed struct {
 	Channel string          // a channel's id, or "*"
 	Source  string          // how it came: message, api, import, …
 	Since   time.Time       // when the opt-out took effect, by the message's own time
+	Note    string          // of somebody on the blacklist: why
+	By      string          // of somebody on the blacklist: name of the token that put them there
 }
 
 // Search says which people on a list are looked for. The zero Search finds everybody.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/gate"
 )
 
 // Ref names a person in a command: an identifier in its canonical form and its pseudonym, since a fold has no account
@@ -35,6 +36,8 @@ type Entry struct {
 	Rule    string `json:"rule,omitempty"`         // of the opt-out
 	Message string `json:"message,omitempty"`      // keyed hash of the id of the message that opted out
 	Feed    bool   `json:"feed,omitempty"`         // the opt-out is posted to the list's webhook URL, also to whom it travels
+	Note    string `json:"note,omitempty"`         // why somebody is blocked, in the words of who did it; of the blacklist only
+	By      string `json:"by,omitempty"`           // name of the token that blocked; of the blacklist only
 	Row     int64  `json:"row"`                    // offset of the last row in the ledger; NoRow
 
 	// Via is the linked identifier that the opt-out came from; 0 where it named this one. What names it directly, whenever
@@ -65,6 +68,8 @@ type Mark struct {
 	Rule    string `json:"rule,omitempty"`    // the word, or what else made it
 	Message string `json:"message,omitempty"` // keyed hash of the message's id
 	Feed    bool   `json:"feed,omitempty"`    // the change is posted to the list's webhook URL
+	Note    string `json:"note,omitempty"`    // of a block: why, in the words of who made it
+	By      string `json:"by,omitempty"`      // of a block: name of the token that made it
 }
 
 // entry finds or makes the entry of a list on a channel. Entries are sorted by list and channel.
@@ -97,7 +102,7 @@ func (e *Entry) stop(m Mark, via chat.Pseudonym) bool {
 	if !m.newer(e.mark()) {
 		return false
 	}
-	e.Out, e.Source, e.Rule, e.Message, e.Feed, e.Via = m.At, m.Source, m.Rule, m.Message, m.Feed, via
+	e.Out, e.Source, e.Rule, e.Message, e.Feed, e.Via, e.Note, e.By = m.At, m.Source, m.Rule, m.Message, m.Feed, via, m.Note, m.By
 	return true
 }
 
@@ -121,12 +126,15 @@ func (e *Entry) start(m Mark) bool {
 
 // mark gives the opt-out that the entry holds.
 func (e *Entry) mark() Mark {
-	return Mark{List: e.List, Channel: e.Channel, At: e.Out, Source: e.Source, Rule: e.Rule, Message: e.Message, Feed: e.Feed}
+	return Mark{
+		List: e.List, Channel: e.Channel, At: e.Out, Source: e.Source, Rule: e.Rule, Message: e.Message, Feed: e.Feed, Note: e.Note, By: e.By,
+	}
 }
 
 func (m Mark) newer(than Mark) bool {
 	return cmp.Or(cmp.Compare(m.At, than.At), strings.Compare(m.Source, than.Source),
-		strings.Compare(m.Rule, than.Rule), strings.Compare(m.Message, than.Message)) > 0
+		strings.Compare(m.Rule, than.Rule), strings.Compare(m.Message, than.Message),
+		strings.Compare(m.Note, than.Note), strings.Compare(m.By, than.By)) > 0
 }
 
 // link ties another identifier to this one and says whether it is new and whether anything changed. A link keeps the
@@ -145,7 +153,19 @@ func (p *Person) link(l Link) (fresh, changed bool) {
 	return false, true
 }
 
-// stops gives every opt-out the person holds, lifted ones too: a lift here lifts nothing elsewhere.
+// lifted gives every lift of a block that the person holds. Blocks and their lifts both travel, so that whoever is unblocked is so
+// under every identifier, also under one that is linked later.
+func (p *Person) lifted() []Mark {
+	var marks []Mark
+	for i := range p.Entries {
+		if e := &p.Entries[i]; e.List == gate.Blacklist && e.In > 0 {
+			marks = append(marks, Mark{List: e.List, Channel: e.Channel, At: e.In, Source: SourceAPI})
+		}
+	}
+	return marks
+}
+
+// stops gives every opt-out the person holds, lifted ones too: a lift here lifts nothing elsewhere, unless it is of a block.
 func (p *Person) stops() []Mark {
 	var marks []Mark
 	for i := range p.Entries {

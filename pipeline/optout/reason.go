@@ -17,7 +17,10 @@ func Reason(a gate.Answer) string {
 		c = &gate.Cause{}
 	}
 	said := []string{"On the list ", a.List, " for channel ", a.Channel}
-	if c.Name != "" {
+	switch {
+	case a.List == gate.Blacklist:
+		said[0], said[1] = "On the ", "blacklist"
+	case c.Name != "":
 		said[1] = c.Name
 	}
 	if a.Channel == chat.AnyChannel {

@@ -1,9 +1,11 @@
 package optout
 
 import (
+	"errors"
 	"slices"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
 )
 
@@ -14,13 +16,14 @@ type Root struct {
 	Confirm *Confirm `json:"confirm,omitempty"` // if it was typed and opts out
 }
 
-// Travel is the body of a consent.travel: opt-outs that go from one identifier to another along a link. Only what is new
-// to an identifier travels on, so that travels end.
+// Travel is the body of a consent.travel: opt-outs, or lifts of blocks, that go from one identifier to another along a link. Only
+// what is new to an identifier travels on, so that travels end.
 type Travel struct {
 	Root  Root             `json:"root"`
 	To    Ref              `json:"to"`
-	Marks []Mark           `json:"marks"` // opt-outs
-	Path  []chat.Pseudonym `json:"path"`  // whom they have passed, the root's own first
+	Marks []Mark           `json:"marks"`        // opt-outs
+	In    bool             `json:"in,omitempty"` // they are lifts of blocks
+	Path  []chat.Pseudonym `json:"path"`         // whom they have passed, the root's own first
 }
 
 // marksPerTravel keeps a travel far below the largest command.
@@ -33,6 +36,11 @@ func readTravel(c shard.Command) (*Travel, error) {
 	}
 	if err := checkRefs([]Ref{travel.To}); err != nil {
 		return nil, err
+	}
+	for _, m := range travel.Marks {
+		if travel.In && m.List != gate.Blacklist {
+			return nil, errors.New("an opt-in that travels")
+		}
 	}
 	return travel, checkMarks(travel.Marks)
 }
@@ -50,14 +58,14 @@ func applyTravel(t *shard.Turn, c shard.Command) error {
 	if err != nil {
 		return err
 	}
-	w := word{turn: t, command: c, out: true, marks: travel.Marks, root: travel.Root, path: travel.Path}
+	w := word{turn: t, command: c, out: !travel.In, marks: travel.Marks, root: travel.Root, path: travel.Path}
 	if err := w.fold(travel.To); err != nil {
 		return err
 	}
 	return w.post()
 }
 
-// travel sends opt-outs along the links: what grew to everyone linked, and all there is along a new link.
+// travel sends opt-outs and lifts of blocks along the links: what grew to everyone linked, and all there is along a new link.
 func (w *word) travel(from Ref, p *Person, grown []Mark, fresh []chat.Pseudonym) error {
 	root := w.root
 	if !w.out {
@@ -68,24 +76,39 @@ func (w *word) travel(from Ref, p *Person, grown []Mark, fresh []chat.Pseudonym)
 	}
 	path := append(slices.Clone(w.path), from.P)
 	for _, link := range p.Links {
-		marks := grown
+		out, in := grown, []Mark(nil)
+		if !w.out {
+			out, in = nil, grown
+		}
 		if slices.Contains(fresh, link.P) {
-			marks = p.stops()
+			out, in = p.stops(), p.lifted()
 		} else if slices.Contains(w.path, link.P) {
 			continue
 		}
-		for some := range slices.Chunk(marks, marksPerTravel) {
-			travel := Travel{Root: root, To: w.ref(link.P), Marks: some, Path: path}
-			next, err := shard.NewCommand(w.nextID(), CommandTravel, w.command.Account, w.command.Made, travel)
-			if err != nil {
-				return err
-			}
-			r, err := next.Record(w.turn.Shards.Of(link.P))
-			if err != nil {
-				return err
-			}
-			w.turn.Send(r)
+		to := Travel{Root: root, To: w.ref(link.P), Path: path}
+		if err := w.send(to, out, false); err != nil {
+			return err
 		}
+		if err := w.send(to, in, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send sends marks along one link.
+func (w *word) send(to Travel, marks []Mark, in bool) error {
+	for some := range slices.Chunk(marks, marksPerTravel) {
+		to.Marks, to.In = some, in
+		next, err := shard.NewCommand(w.nextID(), CommandTravel, w.command.Account, w.command.Made, to)
+		if err != nil {
+			return err
+		}
+		r, err := next.Record(w.turn.Shards.Of(to.To.P))
+		if err != nil {
+			return err
+		}
+		w.turn.Send(r)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func Bars(checked []Entry) (e Entry, ok bool) {
 func Why(checked []Entry, rows []Row) Explanation {
 	explained := Explanation{Allowed: true, History: []Step{}}
 	if e, ok := Bars(checked); ok {
-		explained.Allowed, explained.Error = false, gate.SkipReason
+		explained.Allowed, explained.Error = false, gate.Answer{List: e.List}.Error()
 		since := moment(e.Out)
 		explained.List, explained.Channel, explained.Since = e.List, e.Channel, &since
 		explained.Source, explained.Rule, explained.Message = e.Source, e.Rule, e.Message
