@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 )
@@ -36,7 +37,7 @@ func (s *Store) derivePerson(ops []op, c shard.Change) []op {
 	}
 	who := pseudonym.String()
 	for _, e := range now.Entries {
-		set := setName(account, e.List, e.Channel, s.shards.Subset(pseudonym))
+		set := s.setOf(account, e.List, e.Channel, pseudonym)
 		page := member(now.ID, e.Channel, who)
 		if !gone && (optout.Entry{Out: e.Out, In: e.In}).Barred() {
 			ops = append(ops, op{sAdd, set, who, ""})
@@ -54,11 +55,20 @@ func (s *Store) derivePerson(ops []op, c shard.Change) []op {
 	before.read(c.Old)
 	for _, e := range before.Entries {
 		if !now.has(e.List, e.Channel) {
-			set := setName(account, e.List, e.Channel, s.shards.Subset(pseudonym))
+			set := s.setOf(account, e.List, e.Channel, pseudonym)
 			ops = append(ops, op{sRem, set, who, ""}, op{zRem, membersName(account, e.List), member(before.ID, e.Channel, who), ""})
 		}
 	}
 	return ops
+}
+
+// setOf names the set that somebody on a list is in. The blacklist isn't cut into subsets; see blocks.
+func (s *Store) setOf(account, list, channel string, p chat.Pseudonym) string {
+	subset := s.shards.Subset(p)
+	if list == gate.Blacklist {
+		subset = 0
+	}
+	return setName(account, list, channel, subset)
 }
 
 // drops says whether a state of a person lacks an entry that the one before had, as happens where a list was deleted. It

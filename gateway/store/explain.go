@@ -75,7 +75,7 @@ type listNames map[[2]string]string
 // of gives a list's name; "" where it can't be read.
 func (n listNames) of(ctx context.Context, s *Store, account, list string) string {
 	name, known := n[[2]string{account, list}]
-	if !known {
+	if !known && list != gate.Blacklist { // which every account calls alike
 		if a, err := s.Account(ctx, account); err == nil {
 			l, _ := a.List(list)
 			name = l.Name

@@ -47,15 +47,18 @@ type memberships struct {
 // ask answers the questions of some huddles. It writes nothing but their answers.
 func (s *Store) ask(ctx context.Context, some []huddle, answers []gate.Answer) {
 	began := time.Now()
+	questions, huddles := 0, len(some)
+	for i := range some {
+		questions += len(some[i].people)
+	}
+	some = withBlocks(some)
 	shards := make([]int, len(some))
-	questions := 0
 	for i := range some {
 		shards[i] = some[i].shard
-		questions += len(some[i].people)
 	}
 	shards = slices.Compact(shards)
 	var known survey
-	if questions >= surveyFrom*len(some) {
+	if questions >= surveyFrom*huddles {
 		known = s.survey(ctx, shards, some)
 	}
 	var asked []memberships

@@ -15,6 +15,7 @@ type huddle struct {
 	sets   []set
 	people []*int64 // their pseudonyms, as what go-redis writes without an allocation
 	asked  []int32  // indexes of the questions
+	blocks []set    // that bar people of the whole shard; none where the blacklist isn't asked about
 }
 
 // set is one set of a list's people.
@@ -44,7 +45,13 @@ func (s *Store) huddles(questions []gate.Question) []huddle {
 			}
 			group := int(groups[order[from]])
 			h := huddle{shard: group / chat.Subsets, people: people[from:to], asked: asked[from:to]}
-			h.sets = sets(&questions[h.asked[0]], group%chat.Subsets)
+			q := &questions[h.asked[0]]
+			h.sets = sets(q, group%chat.Subsets)
+			if last := len(all) - 1; from > 0 && all[last].shard == h.shard {
+				h.blocks = all[last].blocks
+			} else {
+				h.blocks = blocks(q)
+			}
 			all = append(all, h)
 			from = to
 		}
@@ -57,11 +64,54 @@ func (s *Store) huddles(questions []gate.Question) []huddle {
 func sets(q *gate.Question, subset int) []set {
 	all := make([]set, 0, 2*len(q.Lists))
 	for _, list := range q.Lists {
+		if list == gate.Blacklist {
+			continue
+		}
 		for _, channel := range [...]string{q.Channel, chat.AnyChannel} {
 			all = append(all, set{list, channel, setName(q.Account, list, channel, subset)})
 		}
 	}
 	return all
+}
+
+// blocks names the sets of the blacklist that a question is about. It is short and asked about with every message, so that it is
+// not cut into subsets: two questions for all the people of a shard are next to nothing beside those about lists.
+func blocks(q *gate.Question) []set {
+	if !slices.Contains(q.Lists, gate.Blacklist) {
+		return nil
+	}
+	all := make([]set, 0, 2)
+	for _, channel := range [...]string{q.Channel, chat.AnyChannel} {
+		all = append(all, set{gate.Blacklist, channel, setName(q.Account, gate.Blacklist, channel, 0)})
+	}
+	return all
+}
+
+// withBlocks puts before neighbours of one shard what asks for all of them whether they are blocked, so that it is what an
+// answer names first.
+func withBlocks(some []huddle) []huddle {
+	all := make([]huddle, 0, 2*len(some))
+	for from := 0; from < len(some); {
+		to, first := from+1, some[from]
+		for to < len(some) && some[to].shard == first.shard && sameBlocks(some[to].blocks, first.blocks) {
+			to++
+		}
+		if len(first.blocks) > 0 {
+			h := huddle{shard: first.shard, sets: first.blocks}
+			for _, one := range some[from:to] {
+				h.people, h.asked = append(h.people, one.people...), append(h.asked, one.asked...)
+			}
+			all = append(all, h)
+		}
+		all = append(all, some[from:to]...)
+		from = to
+	}
+	return all
+}
+
+// sameBlocks says that two huddles ask about the same sets of the blacklist.
+func sameBlocks(a, b []set) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
 }
 
 // alike gives the indexes of questions that differ in nothing but the person.

@@ -72,6 +72,20 @@ func setName(account, list, channel string, subset int) string {
 // membersName names the sorted set of a list's people in clear, for pages and search; see member.
 func membersName(account, list string) string { return "m/" + account + "/" + list }
 
+// contactsName names the sorted set of an account's contacts, for pages and search; see member. contactSet names a set of those
+// that have a tag, a category or an attribute: integers, cut like setName's.
+func contactsName(account string) string { return "c/" + account }
+func contactSet(account string, by, word string, subset int) string {
+	return "c/" + account + "/" + by + "/" + word + "/" + strconv.Itoa(subset)
+}
+
+// What contactSet's people have.
+const (
+	byTag       = "t"
+	byCategory  = "k"
+	byAttribute = "a"
+)
+
 // sentName names a part of the index of messages sent in a period: a message id's hash → what finds its row. Disposable.
 func sentName(period int64, part string) string {
 	return "x/" + strconv.FormatInt(period, 10) + "/" + part

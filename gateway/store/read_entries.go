@@ -103,7 +103,7 @@ func detail(l *optout.Listed, list string, state []byte) {
 	}
 	for _, e := range p.Entries {
 		if e.List == list && e.Channel == l.Channel {
-			l.Source, l.Since = e.Source, time.UnixMilli(e.Out).UTC()
+			l.Source, l.Since, l.Note, l.By = e.Source, time.UnixMilli(e.Out).UTC(), e.Note, e.By
 		}
 	}
 }
