@@ -19,6 +19,7 @@ import (
 type BroadcastOptions struct {
 	Broadcasts broadcasts
 	Rows       rows
+	Singles    singles
 	Gate       asker
 	// Explain tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause. May be nil.
 	Explain func(ctx context.Context, questions []gate.Question, answers []gate.Answer)

@@ -29,6 +29,8 @@ type desk struct {
 	unfolded error // what reading rows answers, if anything
 	facts    map[int]chat.Fact
 	messages []stream.Record
+	outcomes []stream.Record // facts
+	behind   int             // looks for single messages until all facts are folded
 	verdict  gate.Answer
 	cause    *gate.Cause // of skips
 	asked    gate.Question
@@ -49,7 +51,7 @@ func emptyDesk() *desk {
 }
 
 func (d *desk) options() api.BroadcastOptions {
-	return api.BroadcastOptions{Broadcasts: d, Rows: d, Gate: d, Explain: d.explain}
+	return api.BroadcastOptions{Broadcasts: d, Rows: d, Singles: d, Gate: d, Explain: d.explain}
 }
 
 func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {
@@ -61,7 +63,9 @@ func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {
 	for _, r := range records {
 		r.Offset = d.offset
 		d.offset++
-		if r.Topic != stream.Commands {
+		if r.Topic == stream.Outcomes {
+			d.outcomes = append(d.outcomes, *r)
+		} else if r.Topic != stream.Commands {
 			d.messages = append(d.messages, *r)
 		} else if err := d.fold(*r); err != nil {
 			return err
@@ -155,6 +159,29 @@ func (d *desk) RowTotals(context.Context, broadcast.Broadcast) (map[chat.Status]
 		totals[f.Status]++
 	}
 	return totals, cmp.Or(d.unfolded, d.away)
+}
+
+// Single folds what there is of a message, once d.behind looks are over.
+func (d *desk) Single(_ context.Context, account, id string) (o broadcast.SingleOutcome, next int64, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.unfolded != nil {
+		return o, 0, d.unfolded
+	}
+	if d.behind > 0 {
+		d.behind--
+		return o, 41, nil
+	}
+	for _, r := range d.outcomes {
+		var f chat.Fact
+		if err := json.Unmarshal(r.Value, &f); err != nil {
+			return o, 0, err
+		}
+		if f.Account == account && f.ID == id {
+			o = o.Fold(f)
+		}
+	}
+	return o, 42, nil
 }
 
 func (d *desk) Ask(_ context.Context, questions []gate.Question) []gate.Answer {

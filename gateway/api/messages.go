@@ -1,25 +1,31 @@
 package api
 
 import (
-	"encoding/json"
-	"fmt"
+	"context"
 	"net/http"
+	"time"
 
 	"optgate/pipeline/broadcast"
+	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
 
+// singles reads what became of messages by themselves.
+type singles interface {
+	// Single gives what is known of a message, the zero SingleOutcome for nothing, and the offset of its partition of outcomes
+	// up to which that is folded. fault.NotCertain where nobody can know.
+	Single(ctx context.Context, account, id string) (o broadcast.SingleOutcome, next int64, err error)
+}
+
 // createMessage hands one message to its lane. The gate is asked at once, so that who asks learns of an opt-out; the lane
-// asks again before the call.
+// asks again before the call. A repeat under an Idempotency-Key is answered as the first time, whatever the person has said
+// meanwhile, and finishes what the first left undone; a refusal is no answer that is repeated.
 func (a *API) createMessage(c *call) error {
 	c.changesNothing() // the message and what becomes of it are records by themselves
-	key, err := c.idempotency()
-	if err != nil {
-		return err
-	}
 	body, err := c.body(messageBody)
 	if err != nil {
 		return err
@@ -32,34 +38,91 @@ func (a *API) createMessage(c *call) error {
 	if err != nil {
 		return err
 	}
-	terms := broadcast.Terms{Account: account, Directory: a.Directory, Now: a.Now()}
-	m, err := terms.Outbound(broadcast.SingleID(account.Key, key, chance()), single, wrong)
+	m, err := broadcast.Terms{Account: account, Directory: a.Directory, Now: a.Now()}.Outbound(single, wrong)
 	if err != nil {
 		return err
 	}
+	request, again, err := a.once(c, account, body)
+	if err != nil {
+		return err
+	}
+	m.ID = broadcast.SingleID(request)
+	var known broadcast.SingleOutcome
+	if again {
+		if known, err = a.singleOutcome(c.ctx, c.account, m.ID); err != nil {
+			return err
+		}
+	}
+	if known.Created == 0 {
+		if err := a.admitted(c.ctx, m); err != nil {
+			return err
+		}
+	}
+	if known.Status == "" { // its lane may not have it, though it is known
+		if err := a.queue(c.ctx, m); err != nil {
+			return err
+		}
+	}
+	c.rc.Response.Header.Set("Location", "/v1/messages/"+m.ID)
+	return c.answer(http.StatusAccepted, messageAnswer{ID: m.ID, Status: "queued"})
+}
+
+// admitted asks the gate whether a message may go. A fault.Unprocessable says why not.
+func (a *API) admitted(ctx context.Context, m chat.Outbound) error {
 	questions := []gate.Question{{
 		Account: m.Account, Channel: m.Channel, Pseudonym: m.Pseudonym, Lists: gate.Lists(m.Kind, m.Category, m.Lists),
 	}}
-	answers := a.Broadcast.Gate.Ask(c.ctx, questions)
+	answers := a.Broadcast.Gate.Ask(ctx, questions)
 	if a.Broadcast.Explain != nil {
-		a.Broadcast.Explain(c.ctx, questions, answers)
+		a.Broadcast.Explain(ctx, questions, answers)
 	}
 	switch {
 	case len(answers) != 1 || answers[0].Verdict == gate.Unknown:
 		return fault.New(fault.NotCertain, "not_certain",
 			"Whether this person has opted out can't be told with certainty just now, so nothing is sent. Try again.")
-	case answers[0].Verdict == gate.Skip:
-		return fault.New(fault.Unprocessable, "opted_out", "This person has opted out. %s", optout.Reason(answers[0]))
+	case answers[0].Verdict == gate.Go:
+		return nil
+	case answers[0].Error() == gate.BlacklistReason:
+		return fault.New(fault.Unprocessable, "blacklisted", "This person is on the blacklist.")
 	}
-	value, err := json.Marshal(m)
+	return fault.New(fault.Unprocessable, "opted_out", "This person has opted out. %s", optout.Reason(answers[0]))
+}
+
+// queue keeps a message.
+func (a *API) queue(ctx context.Context, m chat.Outbound) error {
+	records, err := broadcast.SingleRecords(a.Shards, m, a.Now())
 	if err != nil {
-		return fmt.Errorf("write a message: %w", err)
+		return err
 	}
-	record := &stream.Record{Topic: single.Lane(), Partition: m.Lane(a.Shards), Key: []byte(m.Key()), Value: value}
-	if err := a.Publisher.Publish(c.ctx, record); err != nil {
-		return fault.Wrap(err, fault.Unavailable, "unavailable", "The message could not be kept. Try again.")
+	if err := a.Publisher.Publish(ctx, records...); err != nil {
+		return fault.Wrap(err, fault.Unavailable, "unavailable",
+			"The message could not be kept. Try again under the same Idempotency-Key: without one it may be sent twice.")
 	}
-	return c.answer(http.StatusAccepted, messageAnswer{ID: m.ID, Status: "queued"})
+	return nil
+}
+
+// singleOutcome gives what is known of a message; the zero one where there is none. One that isn't there may only just have
+// been kept, so that nothing is said before all that was kept until now is folded.
+func (a *API) singleOutcome(ctx context.Context, account, id string) (broadcast.SingleOutcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, decisionTime)
+	defer cancel()
+	o, next, err := a.Broadcast.Singles.Single(ctx, account, id)
+	if err != nil || o.Created != 0 {
+		return o, err
+	}
+	_, end, err := a.Topics.Ends(ctx, stream.Outcomes, a.Shards.Outcomes(account, "", id))
+	if err != nil {
+		return o, fault.Wrap(err, fault.NotCertain, "not_certain", "What became of messages can't be told just now. Try again.")
+	}
+	for pause := firstLook; next < end; pause = min(2*pause, longestToLook) {
+		if !shard.Sleep(ctx, pause) {
+			return o, fault.New(fault.NotCertain, "not_certain", "What became of messages is being put together. Try again.")
+		}
+		if o, next, err = a.Broadcast.Singles.Single(ctx, account, id); err != nil || o.Created != 0 {
+			return o, err
+		}
+	}
+	return broadcast.SingleOutcome{}, nil
 }
 
 // messageBody bounds a single message's request, in bytes.
@@ -68,4 +131,50 @@ const messageBody = 256 << 10
 type messageAnswer struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`
+}
+
+// messageView is a message by itself and what became of it, as the API shows it. Times that are not known are null.
+type messageView struct {
+	ID        string      `json:"id"`
+	Status    chat.Status `json:"status"`
+	Error     string      `json:"error"`
+	List      string      `json:"list"`
+	Reason    string      `json:"reason"`
+	MessageID string      `json:"message_id"`
+	To        string      `json:"to"`
+	Channel   string      `json:"channel"`
+	Category  string      `json:"category"`
+	Created   string      `json:"created_at"`
+	Sent      *string     `json:"sent_at"`
+	Delivered *string     `json:"delivered_at"`
+	Read      *string     `json:"read_at"`
+	Failed    *string     `json:"failed_at"`
+	Updated   string      `json:"updated_at"`
+}
+
+// showMessage answers GET /v1/messages/{id}.
+func (a *API) showMessage(c *call) error {
+	id := c.param("id")
+	o, err := a.singleOutcome(c.ctx, c.account, id)
+	if err != nil {
+		return err
+	}
+	if o.Created == 0 {
+		return fault.New(fault.NotFound, "not_found", "There is no such message, or it was made more than %d days ago.",
+			int(broadcast.SinglesKept/(24*time.Hour)))
+	}
+	return c.answer(http.StatusOK, messageView{
+		ID: id, Status: o.Shown(), Error: o.Error, List: o.List, Reason: o.Reason, MessageID: o.MessageID,
+		To: o.To.Shown(), Channel: o.Channel, Category: o.Category, Created: instant(o.Created), Sent: moment(o.Sent),
+		Delivered: moment(o.Delivered), Read: moment(o.Read), Failed: moment(o.Failed), Updated: instant(o.Updated()),
+	})
+}
+
+// moment is instant, and nil for none.
+func moment(ms int64) *string {
+	if ms == 0 {
+		return nil
+	}
+	text := instant(ms)
+	return &text
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/stream"
 )
@@ -47,9 +48,9 @@ func TestASingleMessageIsHandedToItsLane(t *testing.T) {
 			t.Errorf("%s: asked %s", category, diff)
 		}
 	}
-	f(chat.Utility, stream.OutboundReplies, 24*time.Hour, []string{"news"})
-	f(chat.Authentication, stream.OutboundReplies, 10*time.Minute, []string{"news"})
-	f(chat.Marketing, stream.OutboundBulk, 24*time.Hour, []string{"news", "default", "meta"})
+	f(chat.Utility, stream.OutboundReplies, 24*time.Hour, []string{"blacklist", "news"})
+	f(chat.Authentication, stream.OutboundReplies, 10*time.Minute, []string{"blacklist", "news"})
+	f(chat.Marketing, stream.OutboundBulk, 24*time.Hour, []string{"blacklist", "news", "default", "meta"})
 }
 
 func TestASingleMessageIsRefusedWhereItMayNotBeSent(t *testing.T) {
@@ -77,11 +78,100 @@ func TestASingleMessageIsRefusedWhereItMayNotBeSent(t *testing.T) {
 	if !slices.Equal(got, []string{"lists required"}) {
 		t.Errorf("marketing without a list: %q", got)
 	}
-	if len(d.messages) != 0 {
-		t.Errorf("%d messages", len(d.messages))
+	d.verdict = gate.Answer{Verdict: gate.Skip, List: gate.Blacklist, Channel: "wa"}
+	post(receiptNote).is(http.StatusUnprocessableEntity, "blacklisted")
+	if len(d.messages) != 0 || len(d.outcomes) != 0 {
+		t.Errorf("%d messages, %d facts", len(d.messages), len(d.outcomes))
 	}
-	first := string(post(receiptNote, "Idempotency-Key", "k").is(http.StatusAccepted, "").body)
-	if again := string(post(receiptNote, "Idempotency-Key", "k").is(http.StatusAccepted, "").body); again != first {
-		t.Errorf("%s and %s", first, again) // lanes send an id once
+}
+
+func TestARepeatGetsTheFirstAnswerWhateverWasSaidMeanwhile(t *testing.T) {
+	d := newDesk(t)
+	optedOut, lets := gate.Answer{Verdict: gate.Skip, List: "news", Channel: "*"}, gate.Answer{Verdict: gate.Go}
+	post := func(body string) reply {
+		return d.call(t, "acme-admin", "POST", "/v1/messages", body, "Idempotency-Key", "k")
 	}
+	d.verdict = optedOut
+	post(receiptNote).is(http.StatusUnprocessableEntity, "opted_out") // binds the key, and is no answer to be repeated
+	d.verdict = lets
+	first := string(post(receiptNote).is(http.StatusAccepted, "").body)
+	d.verdict = optedOut
+	if again := string(post(receiptNote).is(http.StatusAccepted, "").body); again != first {
+		t.Errorf("%s and %s", first, again)
+	}
+	ids := map[string]bool{}
+	for _, r := range d.messages {
+		var m chat.Outbound
+		if err := json.Unmarshal(r.Value, &m); err != nil {
+			t.Fatal(err)
+		}
+		ids[m.ID] = true
+	}
+	if len(ids) != 1 { // lanes send an id once
+		t.Errorf("messages %v", ids)
+	}
+	post(strings.Replace(receiptNote, "Paid", "Unpaid", 1)).is(http.StatusUnprocessableEntity, "idempotency_key_reused")
+	d.unfolded = fault.New(fault.NotCertain, "not_certain", "being folded")
+	post(receiptNote).is(http.StatusServiceUnavailable, "not_certain")
+}
+
+func TestARepeatFinishesWhatTheFirstLeftUndone(t *testing.T) {
+	f := func(kept string) { // of the two records of a message, which survived a crash
+		t.Helper()
+		d := newDesk(t)
+		post := func() {
+			t.Helper()
+			d.call(t, "acme-admin", "POST", "/v1/messages", receiptNote, "Idempotency-Key", "k").is(http.StatusAccepted, "")
+		}
+		post()
+		if kept != "fact" {
+			d.outcomes = nil
+		}
+		if kept != "message" {
+			d.messages = nil
+		}
+		post()
+		if len(d.outcomes) < 1 || len(d.messages) < 1 {
+			t.Errorf("%s alone: then %d facts and %d messages", kept, len(d.outcomes), len(d.messages))
+		}
+	}
+	f("nothing")
+	f("fact")
+	f("message")
+}
+
+func TestWhatBecameOfASingleMessage(t *testing.T) {
+	d := newDesk(t)
+	var said struct{ ID string }
+	d.call(t, "acme-admin", "POST", "/v1/messages", receiptNote).is(http.StatusAccepted, "").into(&said)
+	show := func() string {
+		return string(d.call(t, "acme-read", "GET", "/v1/messages/"+said.ID, "").is(http.StatusOK, "").body)
+	}
+	d.behind = 3 // looks, as right after the POST
+	want := `{"id":"` + said.ID + `","status":"Queued","error":"","list":"","reason":"","message_id":"","to":"+447700900101","channel":"wa","category":"utility",` +
+		`"created_at":"2026-11-22T12:00:00.000Z","sent_at":null,"delivered_at":null,"read_at":null,"failed_at":null,"updated_at":"2026-11-22T12:00:00.000Z"}` + "\n"
+	if got := show(); got != want {
+		t.Errorf("queued:\n%s", got)
+	}
+	tell := func(f chat.Fact) {
+		f.V, f.ID, f.Account = 1, said.ID, "acme"
+		value, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.outcomes = append(d.outcomes, stream.Record{Topic: stream.Outcomes, Value: value})
+	}
+	tell(chat.Fact{Status: chat.Delivered, MessageID: "wamid.1", At: now.Add(2 * time.Second).UnixMilli()})
+	tell(chat.Fact{Status: chat.Sent, MessageID: "wamid.1", At: now.Add(time.Second).UnixMilli()})
+	want = `{"id":"` + said.ID + `","status":"Delivered","error":"","list":"","reason":"","message_id":"wamid.1","to":"+447700900101","channel":"wa","category":"utility",` +
+		`"created_at":"2026-11-22T12:00:00.000Z","sent_at":"2026-11-22T12:00:01.000Z","delivered_at":"2026-11-22T12:00:02.000Z","read_at":null,"failed_at":null,"updated_at":"2026-11-22T12:00:02.000Z"}` + "\n"
+	if got := show(); got != want {
+		t.Errorf("delivered:\n%s", got)
+	}
+	d.call(t, "globex-admin", "GET", "/v1/messages/"+said.ID, "").is(http.StatusNotFound, "not_found")
+	d.call(t, "acme-read", "GET", "/v1/messages/m.nothing", "").is(http.StatusNotFound, "not_found")
+	d.behind = 1 << 30
+	d.call(t, "acme-read", "GET", "/v1/messages/m.nothing", "").is(http.StatusServiceUnavailable, "not_certain")
+	d.behind, d.unfolded = 0, fault.New(fault.NotCertain, "not_certain", "being folded")
+	d.call(t, "acme-read", "GET", "/v1/messages/"+said.ID, "").is(http.StatusServiceUnavailable, "not_certain")
 }

@@ -91,6 +91,11 @@ func sentName(period int64, part string) string {
 	return "x/" + strconv.FormatInt(period, 10) + "/" + part
 }
 
+const keySingles = "singles"
+func singlesName(period int64, part string) string {
+	return "m1/" + strconv.FormatInt(period, 10) + "/" + part
+}
+
 // key completes a name.
 func (s *Store) key(shard int, name string) string { return s.base(shard) + name }
 

@@ -1,6 +1,8 @@
 package broadcast
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -35,15 +37,15 @@ func ParseSingle(body []byte) (Single, []fault.Field, error) {
 	return s, f.wrong, nil
 }
 
-// Outbound makes the message. wrong is what ParseSingle found at fault; the error names every field.
-func (t Terms) Outbound(id string, s Single, wrong []fault.Field) (chat.Outbound, error) {
+// Outbound makes the message, as yet without its id. wrong is what ParseSingle found at fault; the error names every field.
+func (t Terms) Outbound(s Single, wrong []fault.Field) (chat.Outbound, error) {
 	f := form{wrong: wrong}
 	t.check(s.Channel, s.Category, s.Lists, f.say)
 	if s.Category == chat.Marketing {
 		named(s.Category, s.Lists, f.say)
 	}
 	m := chat.Outbound{
-		V: stream.Version, ID: id, Account: t.Account.ID, Channel: s.Channel, Kind: chat.KindSingle, Category: s.Category,
+		V: stream.Version, Account: t.Account.ID, Channel: s.Channel, Kind: chat.KindSingle, Category: s.Category,
 		Lists: slices.Compact(slices.Sorted(slices.Values(s.Lists))), Until: t.Now.Add(singleTime).UnixMilli(),
 	}
 	if s.Category == chat.Authentication {
@@ -68,18 +70,34 @@ func (t Terms) Outbound(id string, s Single, wrong []fault.Field) (chat.Outbound
 	return m, f.err()
 }
 
-// SingleID gives a message's id: by the client's Idempotency-Key the same one in every repeat, else a chance one.
-func SingleID(key chat.Key, idempotency, chance string) string {
-	if idempotency == "" {
-		return "m." + chance
-	}
-	return "m." + key.Message("message/"+idempotency)
-}
+// SingleID gives the id of the message that a request asks for, by the request's id.
+func SingleID(request string) string { return singlePrefix + request }
 
-// Lane gives the topic that a single message waits in: marketing never goes before answers and codes.
-func (s Single) Lane() stream.Topic {
-	if s.Category == chat.Marketing {
+// singleLane gives the topic that a single message waits in: marketing never goes before answers and codes.
+func singleLane(category string) stream.Topic {
+	if category == chat.Marketing {
 		return stream.OutboundBulk
 	}
 	return stream.OutboundReplies
+}
+
+// SingleRecords gives what makes a message be sent, and known: itself for its lane, and the fact that it is Queued. They may be
+// appended again, in part too: lanes drop what they have seen, and facts fold.
+func SingleRecords(n chat.Shards, m chat.Outbound, now time.Time) ([]*stream.Record, error) {
+	message, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("write a message: %w", err)
+	}
+	queued := chat.Fact{
+		V: stream.Version, ID: m.ID, Account: m.Account, Status: chat.Queued, At: now.UnixMilli(),
+		Channel: m.Channel, Pseudonym: m.Pseudonym, To: m.To, Category: m.Category,
+	}
+	fact, err := json.Marshal(queued)
+	if err != nil {
+		return nil, fmt.Errorf("write a fact: %w", err)
+	}
+	return []*stream.Record{
+		{Topic: singleLane(m.Category), Partition: m.Lane(n), Key: []byte(m.Key()), Value: message},
+		{Topic: stream.Outcomes, Partition: n.Outcomes(m.Account, "", m.ID), Value: fact, Headers: queued.Headers()},
+	}, nil
 }
