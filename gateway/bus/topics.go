@@ -42,6 +42,7 @@ func table(shards chat.Shards) map[stream.Topic]settings {
 		stream.Outcomes:        {partitions: n, retention: 28 * day, maxBytes: 4 << 20},
 		stream.Events:          {partitions: n, retention: day, maxBytes: 4 << 20},
 		stream.Dead:            {partitions: n, retention: 28 * day, maxBytes: 4 << 20},
+		stream.Media:           {partitions: n, retention: 7 * day, maxBytes: 2 << 20, compacted: true},
 	}
 }
 

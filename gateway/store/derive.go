@@ -34,8 +34,14 @@ func (s *Store) derive(ops []op, c shard.Change) []op {
 		return deriveAudit(ops, c.Key, c.New != nil)
 	case "delivery":
 		return deriveDelivery(ops, c.Key, c.Old, c.New)
+	case "media":
+		return deriveMedia(ops, c.Old, c.New)
+	case "upload", "copies":
+		return deriveLoose(ops, c.Key, c.New)
 	case "import":
 		return deriveImport(ops, c.Old, c.New)
+	case "audience":
+		return deriveAudience(ops, c.Key, c.Old, c.New)
 	case "broadcast":
 		return append(ops, deriveBroadcast(c.Key, c.Old, c.New)...)
 	}

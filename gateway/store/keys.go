@@ -19,7 +19,9 @@ const (
 	keyNames     = "names"      // set: every derived key, so that all can be dropped
 	keyActive    = "active"     // hash: broadcasts that are not forgotten → their status
 	keyImports   = "imports"    // hash: imports that are not forgotten → status:ms since which they are silent or over
+	keyLoose     = "loose"      // hash: keys of files on their way, and of copies at Meta of what is gone → ms of the beginning, or 0
 	keyAudits    = "audits"     // set: accounts of the shard that ever had an audit
+	keyAudiences = "audiences"  // hash: audiences that are not forgotten → status:ms since which they wait
 )
 
 // Of deliveries to webhook URLs, folded from `state` too:
@@ -39,16 +41,28 @@ const (
 	keyFolded = "folded" // offset up to which the rows of every broadcast are folded
 )
 
-// rowsName names the hash of a broadcast's rows: number → what became of it; sumsName the hash beside it: status → number
-// of rows.
-func rowsName(r broadcast.Ref) string { return "rows/" + r.String() }
-func sumsName(r broadcast.Ref) string { return "sums/" + r.String() }
+// And, by a follower of its own:
+const keySingles = "singles" // next:until: the offset up to which single messages are folded, and from which on they are certain
+
+// Rows of a broadcast: tallyName names the hash of its counts, piecesName the hash of its rows' classes, basketName a hash of what
+// is its rows' own; see rows_code.go.
+func tallyName(r broadcast.Ref) string  { return "tally/" + r.String() }
+func piecesName(r broadcast.Ref) string { return "pieces/" + r.String() }
+func basketName(r broadcast.Ref, basket int) string {
+	return "row/" + r.String() + "/" + strconv.Itoa(basket)
+}
 
 // broadcastsName names the sorted set of an account's broadcasts, by the time of their creation.
 func broadcastsName(account string) string { return "b/" + account }
 
 // importsName names the sorted set of an account's imports, by the time at which they began.
 func importsName(account string) string { return "i/" + account }
+
+// audiencesName names the sorted set of an account's audiences that are whole, by the time at which they were made.
+func audiencesName(account string) string { return "ua/" + account }
+
+// mediaName names the sorted set of the files of an account's library, by the time at which they were added.
+func mediaName(account string) string { return "md/" + account }
 
 // auditName names the sorted set of an account's audit, by the entries' places.
 func auditName(account string) string { return "au/" + account }
@@ -60,9 +74,21 @@ func deliveriesName(l feed.List, status feed.Status) string {
 }
 func dueName(l feed.List) string { return "fd/" + l.String() }
 
-// windowName names the sorted set of the calls that a limit still counts; lineName names the end of a line, in µs.
+// windowName names the sorted set of the calls that a limit still counts; lineName names the end of a line, in µs; slowName
+// the hash of how far it is slowed, and since when.
 func windowName(key string) string { return "win/" + key }
 func lineName(key string) string   { return "line/" + key }
+func slowName(key string) string   { return "slow/" + key }
+
+// tierName names the sorted set of the people that a portfolio has reached: pseudonym → µs at which they last were. Beside it
+// lie the mark of the memory that counts them, and who counts anew after a loss. Folded from the lanes' intents.
+func tierName(account, portfolio string) string        { return "tier/" + account + "/" + portfolio }
+func tierMarkName(account, portfolio string) string    { return "tiermark/" + account + "/" + portfolio }
+func tierRecountName(account, portfolio string) string { return "tiernew/" + account + "/" + portfolio }
+
+// serviceName names the sorted set of who may be written anything by a channel: identifier → ms of their last message or call.
+// It is written by inbound, trimmed to 24 h, and regained by itself.
+func serviceName(account, channel string) string { return "w/" + account + "/" + channel }
 
 // setName names a set of a list's people on a channel (or "*"): integers, cut by chat.Shards.Subset.
 func setName(account, list, channel string, subset int) string {
@@ -91,7 +117,7 @@ func sentName(period int64, part string) string {
 	return "x/" + strconv.FormatInt(period, 10) + "/" + part
 }
 
-const keySingles = "singles"
+// singlesName names a part of the single messages that were made in a period: a message's hash → what became of it. It expires.
 func singlesName(period int64, part string) string {
 	return "m1/" + strconv.FormatInt(period, 10) + "/" + part
 }

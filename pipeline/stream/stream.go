@@ -24,6 +24,7 @@ const (
 	Outcomes        Topic = "outcomes"
 	Events          Topic = "events"
 	Dead            Topic = "dead"
+	Media           Topic = "media"
 )
 
 // Version is the version of every record written today, header "v" or member "v".
