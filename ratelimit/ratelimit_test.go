@@ -60,9 +60,10 @@ func TestBackoffDoublesAndStartsAnew(t *testing.T) {
 	between(6, 8)
 }
 
-// line notes at which interval places were asked for.
+// line notes at which interval places were asked for, and how often it was slowed.
 type line struct {
 	interval time.Duration
+	slowed   map[string]int
 	err      error
 }
 
@@ -71,48 +72,44 @@ func (l *line) Reserve(_ context.Context, _ string, interval time.Duration, n in
 	return ratelimit.Reservation{Slots: n, Interval: interval}, l.err
 }
 
-func TestPaceHalvesAndRecoversStepByStep(t *testing.T) {
+func (l *line) Slow(_ context.Context, key string) error {
+	if l.slowed == nil {
+		l.slowed = map[string]int{}
+	}
+	l.slowed[key]++
+	return l.err
+}
+
+func TestPaceAsksForPlacesAtTheRate(t *testing.T) {
+	l := &line{}
+	if _, err := ratelimit.NewPace(l).Reserve(t.Context(), "n", 80, 1, time.Second); err != nil || l.interval != 12500*time.Microsecond {
+		t.Errorf("a place every %v: %v", l.interval, err)
+	}
+}
+
+func TestARefusalSlowsANumberOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &line{}
 		p := ratelimit.NewPace(l)
-		rate := func(want float64) {
-			t.Helper()
-			if _, err := p.Reserve(t.Context(), "n", 80, 1, time.Second); err != nil {
-				t.Fatal(err)
-			}
-			if got := float64(time.Second) / float64(l.interval); got < want*0.999 || got > want*1.001 {
-				t.Errorf("rate %v, want %v", got, want)
-			}
+		for range 50 { // calls that were under way
+			p.Slow("a")
 		}
-		rate(80)
-		p.Slow("n")
-		rate(40)
-		p.Slow("n") // the same burst of refusals
-		rate(40)
+		p.Slow("b")
+		if l.slowed["a"] != 1 || l.slowed["b"] != 1 {
+			t.Errorf("slowed %v", l.slowed)
+		}
 		<-time.After(time.Second)
-		p.Slow("n")
-		rate(20)
-		<-time.After(10 * time.Second)
-		rate(28)
-		<-time.After(10 * time.Second)
-		rate(36)
-		<-time.After(10 * time.Minute)
-		rate(80)
-		for range 20 {
-			p.Slow("n")
-			<-time.After(time.Second)
+		if p.Slow("a"); l.slowed["a"] != 2 {
+			t.Errorf("a second later: %v", l.slowed)
 		}
-		rate(80.0 / 32)
+		l.err = errors.New("away")
+		<-time.After(time.Second)
+		p.Slow("a")
+		l.err = nil
+		if p.Slow("a"); l.slowed["a"] != 4 {
+			t.Errorf("what could not be said is not said again: %v", l.slowed)
+		}
 	})
-}
-
-func TestPaceSlowsOneNumberOnly(t *testing.T) {
-	l := &line{}
-	p := ratelimit.NewPace(l)
-	p.Slow("a")
-	if _, err := p.Reserve(t.Context(), "b", 10, 1, 0); err != nil || l.interval != 100*time.Millisecond {
-		t.Errorf("another number goes every %v: %v", l.interval, err)
-	}
 }
 
 func TestPaceTellsThatALineCantBeAsked(t *testing.T) {

@@ -109,10 +109,11 @@ func (f found) decodeWhole(in *chat.Inbound, item object) error {
 	w.user(sender.text("user_id"))
 	w.parent(sender.text("parent_user_id"))
 	in.Who, in.Given = w.list()
+	f.decodeNotice(in, value)
 	return nil
 }
 
-// decodeCall tells who called or was called.
+// decodeCall tells who called or was called. A call by a person opens their service window, answered or not.
 func (f found) decodeCall(in *chat.Inbound, call object) {
 	in.MessageID = call.text("id")
 	side := "from"
@@ -122,6 +123,7 @@ func (f found) decodeCall(in *chat.Inbound, call object) {
 	w := sides(call, side)
 	w.complete(f.contacts)
 	in.Who, in.Given = w.list()
+	in.Opens = side == "from" && len(in.Who) > 0 && strings.EqualFold(call.text("event"), "connect") && !f.ownNumber(call.text("from"))
 }
 
 // sides gives the person on one side of an item: from or to.

@@ -52,6 +52,7 @@ func (f found) decodeEvent(in *chat.Inbound, event object) error {
 	if in.Kind == chat.KindMessage && len(in.Who) == 0 {
 		return unreadable("message names no sender")
 	}
+	in.Opens = in.Acts || in.Type == "unsupported"
 	return nil
 }
 

@@ -29,8 +29,9 @@ func (f found) decodeMessage(in *chat.Inbound, m object) error {
 	if in.Texts, ok = textsOf(messageType(content), content); !ok {
 		return unreadable("message holds no text, or in a form that is not known")
 	}
-	in.Acts = typed(in.Type) && !forwarded(m) && !forwarded(content) && m.text("group_id") == "" &&
-		m.object("history_context") == nil && !silent(in.Field) && !f.ownNumber(m.text("from"))
+	fresh := m.text("group_id") == "" && m.object("history_context") == nil && !silent(in.Field) && !f.ownNumber(m.text("from"))
+	in.Acts = fresh && typed(in.Type) && !forwarded(m) && !forwarded(content)
+	in.Opens = fresh && (typed(in.Type) || in.Type == "unsupported")
 	return nil
 }
 

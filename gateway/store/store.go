@@ -42,6 +42,7 @@ type Store struct {
 
 	tokens     tokenCache
 	conditions conditionCache
+	trimmed    trims
 }
 
 // Pools are large enough for every worker of a process to wait at once.

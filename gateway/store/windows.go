@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,15 +42,43 @@ func (w *Windows) Take(ctx context.Context, key string, limit int, period time.D
 	return d, nil
 }
 
-// Reserve takes up to n places, interval apart, in a line of the whole fleet, of which none begins later than ahead from
-// now by Redis's clock. After a loss nobody knows who stands in the line, and it begins anew a second later.
+// Reserve takes up to n places, interval apart or more while it is slowed, in a line of the whole fleet, of which none begins
+// later than ahead from now by Redis's clock. After a loss nobody knows who stands in the line, nor that it was slowed: it
+// begins anew a second later.
 func (s *Store) Reserve(ctx context.Context, key string, interval time.Duration, n int, ahead time.Duration) (ratelimit.Reservation, error) {
 	interval = max(interval, time.Microsecond)
-	said, err := reserve.Run(ctx, s.rdb, s.counted(lineName(key)), interval.Microseconds(), n, ahead.Microseconds()).Int64Slice()
+	said, err := reserve.Run(ctx, s.rdb, s.lineKeys(key), interval.Microseconds(), n, ahead.Microseconds(), recovery).Int64Slice()
 	if err != nil {
 		return ratelimit.Reservation{}, limitsAway(fmt.Errorf("reserve in a line: %w", err))
 	}
-	return ratelimit.Reservation{Slots: int(said[0]), Wait: micros(said[1]), Interval: interval}, nil
+	return ratelimit.Reservation{Slots: int(said[0]), Wait: micros(said[1]), Interval: micros(said[2])}, nil
+}
+
+// Slow halves a line's rate for the whole fleet, unless that was done within a second; see ratelimit.Pace.
+func (s *Store) Slow(ctx context.Context, key string) error {
+	err := slow.Run(ctx, s.rdb, s.lineKeys(key), recovery, ratelimit.Slowest, ratelimit.Deaf.Microseconds()).Err()
+	if err != nil {
+		return limitsAway(fmt.Errorf("slow a line: %w", err))
+	}
+	return nil
+}
+
+// Share tells to what part of its rate a line is slowed just now; 1: it isn't.
+func (s *Store) Share(ctx context.Context, key string) (float64, error) {
+	text, err := share.Run(ctx, s.rdb, s.lineKeys(key), recovery).Text()
+	if err != nil {
+		return 0, limitsAway(fmt.Errorf("ask how far a line is slowed: %w", err))
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+// recovery is how long a slowed line takes for each step of ratelimit.RecoverBy, in µs.
+const recovery = int64(ratelimit.RecoverStep / time.Microsecond)
+
+// lineKeys gives the keys of a line: its end, the birth beside it, and how far it is slowed.
+func (s *Store) lineKeys(key string) []string {
+	keys := s.counted(lineName(key))
+	return append(keys, s.key(stream.Spread(lineName(key), int(s.shards)), slowName(key)))
 }
 
 // counted gives a name's key and that of the birth beside it, spread over the shards' slots by the name.
@@ -107,17 +136,48 @@ redis.call('PEXPIRE', KEYS[1], math.ceil((at + period - now) / 1000) + 1000)
 return {limit - n - 1, 0, at + period - now}
 `)
 
-// reserve answers {places, wait}. The line's key holds when its next place begins.
-var reserve = redis.NewScript(remembers + `
+// shares gives the part of its rate that a line has, after what has come back; it holds the part and since when.
+var shares = `
+local function shared(step)
+	local said = redis.call('HMGET', KEYS[3], 'share', 'since')
+	if not said[1] then
+		return 1, nil
+	end
+	local since = tonumber(said[2])
+	return math.min(1, tonumber(said[1]) + ` + strconv.FormatFloat(ratelimit.RecoverBy, 'f', -1, 64) + ` * math.max(0, math.floor((now - since) / step))), since
+end
+`
+
+// share answers the part as a text.
+var share = redis.NewScript(remembers + shares + `
+local part = shared(tonumber(ARGV[1]))
+return string.format('%.6f', part)
+`)
+
+// slow halves the part.
+var slow = redis.NewScript(remembers + shares + `
+local part, since = shared(tonumber(ARGV[1]))
+if since and math.abs(now - since) < tonumber(ARGV[3]) then
+	return 0
+end
+part = math.max(tonumber(ARGV[2]), part / 2)
+redis.call('HSET', KEYS[3], 'share', string.format('%.6f', part), 'since', string.format('%.0f', now))
+redis.call('PEXPIRE', KEYS[3], math.ceil(tonumber(ARGV[1]) / 1000) * 12)
+return 1
+`)
+
+// reserve answers {places, wait, interval}. The line's key holds when its next place begins.
+var reserve = redis.NewScript(remembers + shares + `
 local interval, n, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+interval = math.floor(interval / (shared(tonumber(ARGV[4]))))
 local line = tonumber(redis.call('GET', KEYS[1])) or 0
 local first = math.max(now, line, born + 1000000)
 local wait = first - now
 if wait > ahead then
-	return {0, wait - ahead}
+	return {0, wait - ahead, interval}
 end
 local slots = math.min(n, math.floor((ahead - wait) / interval) + 1)
 line = first + slots * interval
 redis.call('SET', KEYS[1], string.format('%.0f', line), 'PX', math.ceil((line - now) / 1000) + 1000)
-return {slots, wait}
+return {slots, wait, interval}
 `)

@@ -320,3 +320,76 @@ func TestALineIsNoLongerThanAnAskerWouldWait(t *testing.T) {
 		t.Errorf("after a wipe: %+v", r)
 	}
 }
+
+// What one replica was refused for slows all of them, halves once a second, comes back by tenths, and is lost with Redis.
+func TestALineIsSlowedForTheWholeFleet(t *testing.T) {
+	eachRedis(t, func(t *testing.T, s *store.Store, wipe func()) {
+		rate := func(want float64) {
+			t.Helper()
+			r, err := s.Reserve(t.Context(), "acme/wa", 10*time.Millisecond, 1, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := float64(time.Second) / float64(r.Interval); got < want*0.99 || got > want*1.01 {
+				t.Errorf("%v messages a second, want %v", got, want)
+			}
+			if share, err := s.Share(t.Context(), "acme/wa"); err != nil || share < want/101 || share > want/99 {
+				t.Errorf("share %v: %v", share, err)
+			}
+		}
+		rate(100)
+		var all sync.WaitGroup
+		for range 20 { // processes
+			all.Go(func() {
+				if err := s.Slow(t.Context(), "acme/wa"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		rate(50)
+		if r, err := s.Reserve(t.Context(), "acme/other", 10*time.Millisecond, 1, 0); err != nil || r.Interval != 10*time.Millisecond {
+			t.Errorf("another number goes every %v: %v", r.Interval, err)
+		}
+		wipe()
+		rate(100)
+	})
+}
+
+func TestASlowedLineRecoversByTenths(t *testing.T) {
+	server := miniredis.RunT(t)
+	s := store.Open(store.Config{Addresses: []string{server.Addr()}, Prefix: "x.", Shards: 2})
+	t.Cleanup(func() { _ = s.Close() })
+	now := time.Now()
+	at := func(later time.Duration, want float64) {
+		t.Helper()
+		now = now.Add(later)
+		server.SetTime(now)
+		if share, err := s.Share(t.Context(), "n"); err != nil || share < want-0.001 || share > want+0.001 {
+			t.Errorf("share %v, want %v: %v", share, want, err)
+		}
+	}
+	slow := func() {
+		t.Helper()
+		if err := s.Slow(t.Context(), "n"); err != nil {
+			t.Error(err)
+		}
+	}
+	at(0, 1)
+	slow()
+	at(900*time.Millisecond, 0.5)
+	slow() // calls that were under way
+	at(100*time.Millisecond, 0.5)
+	slow()
+	at(9*time.Second, 0.25)
+	at(time.Second, 0.35)
+	at(10*time.Second, 0.45)
+	at(time.Hour, 1)
+	for range 20 {
+		slow()
+		at(time.Second, max(1.0/32, must(s.Share(t.Context(), "n"))))
+	}
+	at(0, 1.0/32)
+}
+
+func must(share float64, _ error) float64 { return share }

@@ -24,6 +24,7 @@ type Handler struct {
 	Directory *chat.Directory
 	Accounts  accounts
 	Sent      sent
+	Windows   windows // may be nil
 	Publisher stream.Publisher
 	Shards    chat.Shards
 	Now       func() time.Time
@@ -80,6 +81,7 @@ func (h *Handler) Handle(ctx context.Context, batch []stream.Record) error {
 	if err := h.Publisher.Publish(ctx, follows...); err != nil {
 		return fmt.Errorf("publish what follows from inbound: %w", err)
 	}
+	h.openWindows(ctx, items)
 	for tie := range asked {
 		h.ties.add(tie, h.Now())
 	}
@@ -170,6 +172,10 @@ func (h *Handler) consequences(it *item, asked map[tie]bool) (records []*stream.
 	switch {
 	case it.reason != "" && !it.salvaged:
 		return nil, made, nil
+	case it.in.Notice != nil:
+		if records, err = h.notice(it); err != nil {
+			return nil, made, err
+		}
 	case it.known != nil:
 		it.who = refs(it.known.hash, it.in)
 		if records, made, err = h.consent(it, asked); err != nil {

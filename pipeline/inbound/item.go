@@ -60,7 +60,7 @@ func (h *Handler) understand(r stream.Record) (it item) {
 	if it.reason != "" && !it.salvaged {
 		return it
 	}
-	if it.in.NumberID == "" && (it.in.Kind == chat.KindUnknown || it.salvaged) {
+	if it.in.NumberID == "" && (it.in.Kind == chat.KindUnknown || it.in.Notice != nil || it.salvaged) {
 		it.salvaged = false
 		return it // it concerns no number, as changes of a template do
 	}

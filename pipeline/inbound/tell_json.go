@@ -54,6 +54,7 @@ func appendInbound(o *object, in *chat.Inbound) {
 	o.optional("type", in.Type)
 	list(o, "texts", in.Texts)
 	o.flag("acts", in.Acts)
+	o.flag("opens_window", in.Opens)
 	if r := in.Receipt; r != nil {
 		o.inside("receipt", func(o *object) {
 			o.text("status", r.Status)
@@ -70,6 +71,11 @@ func appendInbound(o *object, in *chat.Inbound) {
 			o.name("stop")
 			o.b = strconv.AppendBool(o.b, p.Stop)
 		})
+	}
+	if in.Notice != nil {
+		notice, _ := json.Marshal(in.Notice) //nolint:errchkjson // texts and numbers are always written
+		o.name("notice")
+		o.b = append(o.b, notice...)
 	}
 	list(o, "before", in.Before)
 	if len(in.Raw) > 0 && readable(in.Raw) {
