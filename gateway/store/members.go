@@ -129,7 +129,7 @@ func (e *evaluation) names(c segment.Condition, subset int) []string {
 // byWords looks at everybody who wrote lately. Who is in the sets too has been looked at before.
 func (e *evaluation) byWords(ctx context.Context) error {
 	since := time.UnixMilli(e.moment.Now - int64(e.within)*time.Hour.Milliseconds())
-	return e.store.served(ctx, e.of.Account, e.moment.Channel, since, func(ids []chat.Identifier) error {
+	return e.store.Served(ctx, e.of.Account, e.moment.Channel, since, func(ids []chat.Identifier) error {
 		hash := e.key.Hasher()
 		people := make([]chat.Pseudonym, len(ids))
 		for i, id := range ids {
@@ -287,21 +287,18 @@ func (e *evaluation) hear(ctx context.Context, known acquaintance) error {
 	if e.of.Within() == 0 {
 		return nil
 	}
-	var who []chat.Pseudonym
-	var ids []chat.Identifier
-	for p, a := range known {
-		if a.Ref.ID != "" {
-			who, ids = append(who, p), append(ids, a.Ref.ID)
-		}
+	people := make([]optout.Ref, 0, len(known))
+	for _, a := range known {
+		people = append(people, a.Ref)
 	}
-	heard, err := e.store.heard(ctx, e.of.Account, e.moment.Channel, ids)
+	heard, err := e.store.heard(ctx, e.of.Account, e.moment.Channel, people)
 	if err != nil {
 		return err
 	}
-	for i, p := range who {
-		a := known[p]
+	for i, ref := range people {
+		a := known[ref.P]
 		a.Wrote = heard[i]
-		known[p] = a
+		known[ref.P] = a
 	}
 	return nil
 }

@@ -2,36 +2,36 @@ package store
 
 import (
 	"context"
-	"time"
+	"fmt"
 
-	"optgate/pipeline/chat"
+	"github.com/redis/go-redis/v9"
+
+	"optgate/pipeline/optout"
 )
 
-// served gives everybody who wrote by a channel since a time, some at a time.
-func (s *Store) served(ctx context.Context, account, channel string, since time.Time, each func([]chat.Identifier) error) error {
-	window, ok := any(s).(interface {
-		Served(ctx context.Context, account, channel string, since time.Time, each func([]chat.Identifier) error) error
-	})
-	if !ok {
-		return nil
-	}
-	return window.Served(ctx, account, channel, since, each)
-}
-
-// heard gives when each of some identifiers was last heard on a channel, in ms since 1970; 0 where that is over 24 hours ago.
-func (s *Store) heard(ctx context.Context, account, channel string, ids []chat.Identifier) ([]int64, error) {
-	last := make([]int64, len(ids))
-	window, ok := any(s).(interface {
-		InService(ctx context.Context, account, channel string, ids []chat.Identifier) ([]bool, error)
-	})
-	if !ok {
-		return last, nil
-	}
-	in, err := window.InService(ctx, account, channel, ids)
-	for i := range in {
-		if in[i] {
-			last[i] = time.Now().UnixMilli()
+// heard gives when each of some people was last heard on a channel, in ms since 1970; 0 where that isn't known or they have no
+// identifier that anybody has shown.
+func (s *Store) heard(ctx context.Context, account, channel string, people []optout.Ref) ([]int64, error) {
+	members, places := map[string][]string{}, map[string][]int{}
+	for i, ref := range people {
+		if ref.ID != "" {
+			key := s.serviceKey(s.shards.Of(ref.P), account, channel)
+			members[key], places[key] = append(members[key], string(ref.ID)), append(places[key], i)
 		}
 	}
-	return last, err
+	asked := map[string]*redis.FloatSliceCmd{}
+	pipe := s.rdb.Pipeline()
+	for key, ids := range members {
+		asked[key] = pipe.ZMScore(ctx, key, ids...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && len(asked) > 0 {
+		return nil, uncertain(fmt.Errorf("read service windows: %w", err))
+	}
+	last := make([]int64, len(people))
+	for key, said := range asked {
+		for n, i := range places[key] {
+			last[i] = int64(said.Val()[n])
+		}
+	}
+	return last, nil
 }

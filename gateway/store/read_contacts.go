@@ -11,15 +11,7 @@ import (
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/contact"
-	"optgate/pipeline/optout"
 )
-
-// ContactSearch says which contacts are looked for. The zero ContactSearch finds all.
-type ContactSearch struct {
-	Who      optout.Search // by a part of the contact's own identifier
-	Tag      string        // "": any
-	Category string        // "": any
-}
 
 // Contact reads one contact; nil where there is none.
 func (s *Store) Contact(ctx context.Context, account string, p chat.Pseudonym) (*contact.Contact, error) {
@@ -102,7 +94,7 @@ func (s *Store) everywhere(ctx context.Context, people []chat.Pseudonym, keys fu
 // ContactPage pages through an account's contacts in an order that stays while contacts come and go: by shard and identifier,
 // or, where a tag or a category is looked for, by shard and pseudonym. after is the cursor that the page before gave, "" at
 // first; next is "" on the last page. A page of a search may be short, and even empty, with others after it.
-func (s *Store) ContactPage(ctx context.Context, account string, search ContactSearch, after string, limit int) (page []contact.Contact, next string, err error) {
+func (s *Store) ContactPage(ctx context.Context, account string, search contact.Search, after string, limit int) (page []contact.Contact, next string, err error) {
 	at, from, err := parseCursor(after)
 	if err != nil {
 		return nil, "", err
@@ -141,7 +133,7 @@ type stretch struct {
 }
 
 // contactsByName reads contacts of a shard in the order of their identifiers.
-func (s *Store) contactsByName(ctx context.Context, at int, account string, search ContactSearch, from string, want int) (stretch, error) {
+func (s *Store) contactsByName(ctx context.Context, at int, account string, search contact.Search, from string, want int) (stretch, error) {
 	n := pageScan
 	if search.Who.Everybody() {
 		n = want
@@ -173,7 +165,7 @@ func (s *Store) contactsByName(ctx context.Context, at int, account string, sear
 }
 
 // contactsBySet reads contacts of a subset of a shard that have a tag or a category, in the order of their pseudonyms.
-func (s *Store) contactsBySet(ctx context.Context, at int, account string, search ContactSearch, from string, want int) (stretch, error) {
+func (s *Store) contactsBySet(ctx context.Context, at int, account string, search contact.Search, from string, want int) (stretch, error) {
 	shard, subset := at/chat.Subsets, at%chat.Subsets
 	name := contactSet(account, byTag, search.Tag, subset)
 	if search.Tag == "" {
@@ -212,7 +204,7 @@ func (s *Store) contactsBySet(ctx context.Context, at int, account string, searc
 }
 
 // show reads the contacts of people, and keeps those that are looked for.
-func (s *Store) show(ctx context.Context, shard int, account string, search ContactSearch, people []chat.Pseudonym, into *stretch) error {
+func (s *Store) show(ctx context.Context, shard int, account string, search contact.Search, people []chat.Pseudonym, into *stretch) error {
 	if len(people) == 0 {
 		return nil
 	}
@@ -226,13 +218,9 @@ func (s *Store) show(ctx context.Context, shard int, account string, search Cont
 	}
 	for _, state := range states {
 		var c contact.Contact
-		if readContact(state, &c) && search.finds(c) {
+		if readContact(state, &c) && search.Finds(c) {
 			into.found = append(into.found, c)
 		}
 	}
 	return nil
-}
-
-func (s ContactSearch) finds(c contact.Contact) bool {
-	return s.Who.Finds(c.Who[0].ID, "") && (s.Tag == "" || c.HasTag(s.Tag)) && (s.Category == "" || c.HasCategory(s.Category))
 }

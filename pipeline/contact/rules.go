@@ -21,7 +21,7 @@ const (
 // Codes of what a fold refuses.
 const (
 	CodeUnknown = "unknown_contact"
-	CodeStale   = "contact_changed"
+	CodeStale   = "stale"
 	CodeTooMany = "contact_full"
 )
 

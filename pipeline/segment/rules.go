@@ -21,7 +21,7 @@ const (
 // Codes of what a fold refuses.
 const (
 	CodeUnknown   = "unknown_segment"
-	CodeStale     = "segment_changed"
+	CodeStale     = "stale"
 	CodeNameTaken = "name_taken"
 	CodeTooMany   = "too_many_segments"
 	CodeInvalid   = "invalid_segment"
