@@ -18,12 +18,14 @@ import (
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/contact"
 	"optgate/pipeline/feed"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/imports"
 	"optgate/pipeline/inbound"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/outbound"
+	"optgate/pipeline/segment"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 	"optgate/ratelimit"
@@ -42,7 +44,7 @@ const (
 
 // allRules gives the fold of every kind of command.
 func allRules() shard.Rules {
-	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), channel.Rules(), shard.ForgetRules())
+	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), channel.Rules(), contact.Rules(), segment.Rules(), shard.ForgetRules())
 }
 
 // newOwners makes the roster of shards; nothing is owned yet.
@@ -111,7 +113,7 @@ func (a *App) forget(ctx context.Context, s int) (found bool, err error) {
 // runner runs the broadcasts of a shard, beside its owner.
 func (a *App) runner(s int) *broadcast.Runner {
 	return &broadcast.Runner{
-		Shards: a.shards, Shard: s, States: a.store, Report: a.store, Gate: a.store, Explain: a.store.Explain, Reader: a.bus, Publisher: a.bus,
+		Shards: a.shards, Shard: s, States: a.store, Report: a.store, Archive: a.store, Gate: a.store, Explain: a.store.Explain, Reader: a.bus, Publisher: a.bus,
 		Follow:    func(from int64) shard.Follower { return a.bus.Follow(stream.Outcomes, s, from) },
 		Directory: a.directory, Metrics: a.metrics, Logger: a.log,
 	}
@@ -129,7 +131,7 @@ func (a *App) singles(s int) *broadcast.Singles {
 func (a *App) count(rows []*stream.Record) {
 	for _, r := range rows {
 		var row optout.Row
-		if json.Unmarshal(r.Value, &row) == nil && row.To == optout.StandingOut {
+		if json.Unmarshal(r.Value, &row) == nil && row.To == optout.StandingOut && row.List != gate.Blacklist {
 			a.metrics.Optout(row.List, row.Source)
 		}
 	}
@@ -138,7 +140,7 @@ func (a *App) count(rows []*stream.Record) {
 // handle works off what ingress kept.
 func (a *App) handle() {
 	handler := &inbound.Handler{
-		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Sent: a.store,
+		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Sent: a.store, Windows: a.store,
 		Publisher: measured{a.bus, a, configs.RolePipeline, nil}, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
 	}
 	a.crew.work("near misses", handler.TellNears)
