@@ -18,6 +18,7 @@ import (
 	"optgate/gateway/webcall"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/feed"
+	"optgate/pipeline/media"
 	"optgate/pipeline/template"
 )
 
@@ -46,6 +47,7 @@ type App struct {
 	webcall   *webcall.Caller
 	courier   *feed.Courier
 	templates *template.Library
+	media     *media.Library
 	owners    *roster[int]
 	watch     watch
 

@@ -134,6 +134,11 @@ func (w *world) fillVault() *vault {
 		w.t.Fatalf("import: %d %s", status, answer)
 	}
 	v.ids["imports"] = made.ID
+	status, answer, _ = fetch(http.MethodPost, "http://"+w.private+"/v1/media?name=vault.txt", acmeToken, []byte("the file of the vault"), "Content-Type", "text/plain")
+	if status != http.StatusCreated || json.Unmarshal(answer, &made) != nil {
+		w.t.Fatalf("media: %d %s", status, answer)
+	}
+	v.ids["media"] = made.ID
 	var page struct{ Data []struct{ ID, Status string } }
 	eventually(w.t, "both opt-outs are delivered", func() bool {
 		w.api(http.MethodGet, "/v1/optout-lists/"+v.list+"/deliveries", acmeToken, nil, &page)
@@ -157,7 +162,9 @@ var wanted = map[string]struct{ query, body, kind string }{
 	"POST /v1/broadcasts": {body: `{"channel":"wa","category":"marketing","lists":["{list}"],"recipients":[{"to":"{phone}"}],"message":{"type":"text","text":{"body":"Hi"}}}`},
 	"POST /v1/messages":   {body: `{"channel":"wa","category":"marketing","lists":["{list}"],"to":"{phone}","message":{"type":"text","text":{"body":"Hi"}}}`},
 
-	"GET /v1/templates": {query: "channel=wa"},
+	"GET /v1/templates":     {query: "channel=wa"},
+	"POST /v1/media":        {body: "a file of one's own"},
+	"DELETE /v1/media/{id}": {},
 
 	"POST /v1/optout-lists":                               {body: `{"name":"Mine","keywords":["hands up"]}`},
 	"PATCH /v1/optout-lists/{list}":                       {body: `{"description":"mine now"}`},
@@ -191,7 +198,7 @@ var wanted = map[string]struct{ query, body, kind string }{
 
 // ownThings are the routes that show or make what is the caller's own, whoever calls.
 var ownThings = []string{
-	"GET /v1/optout-lists", "POST /v1/optout-lists", "GET /v1/imports", "GET /v1/broadcasts", "GET /v1/ledger", "GET /v1/people/{identifier}",
+	"POST /v1/media", "GET /v1/media", "GET /v1/optout-lists", "POST /v1/optout-lists", "GET /v1/imports", "GET /v1/broadcasts", "GET /v1/ledger", "GET /v1/people/{identifier}",
 }
 
 // request asks a route for acme's things.

@@ -29,8 +29,8 @@ func (a *App) listen() error {
 			return a.bus.Follow(topic, partition, from)
 		},
 		CheckURL: a.checkURL, Feed: api.FeedOptions{Deliveries: a.store, Try: a.courier.Try},
-		Templates: a.templates,
-		BaseURL:   a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
+		Templates: a.templates, Media: api.MediaOptions{Files: a.media, Lists: a.store},
+		BaseURL: a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
 		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Singles: a.store, Gate: a.store, Explain: a.store.Explain},
 		Kept:      api.KeptOptions{Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
 	})

@@ -23,6 +23,7 @@ import (
 	"optgate/pipeline/gate"
 	"optgate/pipeline/imports"
 	"optgate/pipeline/inbound"
+	"optgate/pipeline/media"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/outbound"
 	"optgate/pipeline/segment"
@@ -44,7 +45,7 @@ const (
 
 // allRules gives the fold of every kind of command.
 func allRules() shard.Rules {
-	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), channel.Rules(), contact.Rules(), segment.Rules(), shard.ForgetRules())
+	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules(), channel.Rules(), contact.Rules(), segment.Rules(), shard.ForgetRules())
 }
 
 // newOwners makes the roster of shards; nothing is owned yet.
@@ -62,6 +63,7 @@ func (a *App) newOwners() *roster[int] {
 		beside.work(fmt.Sprintf("audits of shard %d", s), func(ctx context.Context) error {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forgetAudit(ctx, s) })
 		})
+		beside.work(fmt.Sprintf("libraries of shard %d", s), func(ctx context.Context) error { return a.tendMedia(ctx, s) })
 		beside.work(fmt.Sprintf("imports of shard %d", s), func(ctx context.Context) error { return a.tendImports(ctx, s) })
 		beside.work(fmt.Sprintf("deleted lists of shard %d", s), func(ctx context.Context) error { return a.emptyGone(ctx, s) })
 		defer beside.stop()

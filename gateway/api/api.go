@@ -29,6 +29,8 @@ type Options struct {
 	States    states
 	Entries   entries
 	Members   members
+	Contacts  contacts
+	Segments  segments
 	CheckURL  func(url string) error // refuses a webhook URL that leads to a private network; nil: only its form counts
 	Made      madeTokens             // tokens that were made by API
 	Audits    audits
@@ -45,6 +47,7 @@ type Options struct {
 	Now       func() time.Time        // nil: time.Now
 	Log       zerolog.Logger
 	Templates templates        // what Meta has approved; nil: nobody knows
+	Media     MediaOptions     // what media.go needs besides
 	Broadcast BroadcastOptions // what broadcasts.go needs besides
 	Feed      FeedOptions      // what deliveries.go needs besides
 	Kept      KeptOptions      // what ledger.go, replays and tail need besides
@@ -96,6 +99,9 @@ type API struct {
 	tokens    []known
 	inHand    atomic.Int64 // bytes of bodies
 	importing importing
+	uploading importing
+	late      lateFacts
+	watching  watching
 
 	replays atomic.Int32  // of keywords, on their way
 	proving chan struct{} // holds one element while a partition of the ledger is verified
@@ -103,7 +109,8 @@ type API struct {
 
 // New makes an API.
 func New(o Options) *API {
-	a := &API{Options: o, proving: make(chan struct{}, 1)}
+	a := &API{Options: o, proving: make(chan struct{}, 1),
+		importing: importing{most: importsAll, ofOne: importsOfOne}, uploading: importing{most: mediaAll, ofOne: mediaOfOne}}
 	a.Calls = cmp.Or(a.Calls, 600)
 	if a.Now == nil {
 		a.Now = time.Now

@@ -8,8 +8,11 @@ import (
 
 	"optgate/pipeline/access"
 	"optgate/pipeline/broadcast"
+	"optgate/pipeline/contact"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/media"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/segment"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
@@ -83,7 +86,7 @@ func valueOf[T any](answer *shard.Answer) (value T, err error) {
 func refused(answer *shard.Answer) error {
 	kind := fault.Unprocessable
 	switch answer.Code {
-	case broadcast.CodeNotFound, access.CodeNotFound, optout.CodeUnknownList, optout.CodeUnknownText:
+	case broadcast.CodeNotFound, access.CodeNotFound, media.CodeNotFound, optout.CodeUnknownList, optout.CodeUnknownText, contact.CodeUnknown, segment.CodeUnknown:
 		kind = fault.NotFound
 	case broadcast.CodeWrongStatus, access.CodeNameTaken:
 		kind = fault.Conflict

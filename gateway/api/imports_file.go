@@ -20,6 +20,9 @@ const (
 
 // importing counts the files that are being read, so that they take neither all memory nor all owners.
 type importing struct {
+	most  int // that are read at once by this process
+	ofOne int // of them, of one account
+
 	mu  sync.Mutex
 	all int
 	of  map[string]int // accounts
@@ -29,8 +32,8 @@ type importing struct {
 func (n *importing) begin(account string) (done func(), err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.all >= importsAll || n.of[account] >= importsOfOne {
-		return nil, fault.New(fault.Unavailable, "busy", "Other imports are being read: come back when one has ended.")
+	if n.all >= n.most || n.of[account] >= n.ofOne {
+		return nil, fault.New(fault.Unavailable, "busy", "Other files are being read: come back when one has ended.")
 	}
 	if n.of == nil {
 		n.of = map[string]int{}
