@@ -23,7 +23,7 @@ type inspection struct {
 func kinds() map[string]func(i *inspection, tree map[string]any) {
 	return map[string]func(*inspection, map[string]any){
 		"text": (*inspection).bodyText, "template": (*inspection).template, "interactive": (*inspection).interactive,
-		"image": media("image"), "video": media("video"), "audio": media("audio"), "document": media("document"), "sticker": media("sticker"),
+		"image": mediaOf("image"), "video": mediaOf("video"), "audio": mediaOf("audio"), "document": mediaOf("document"), "sticker": mediaOf("sticker"),
 		"location": (*inspection).location, "contacts": (*inspection).contacts,
 	}
 }

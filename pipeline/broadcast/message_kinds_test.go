@@ -29,19 +29,19 @@ func TestEveryKindOfMessageIsHeldAgainstMetasLimits(t *testing.T) {
 	of := func(kind, inner string, args ...any) string {
 		return fmt.Sprintf(`{"type":%q,%q:%s}`, kind, kind, fmt.Sprintf(inner, args...))
 	}
-	é := func(n int) string { return strings.Repeat("é", n) }
+	e := func(n int) string { return strings.Repeat("é", n) }
 
-	f(of("text", `{"body":%q}`, é(4096)))
-	f(of("text", `{"body":%q}`, é(4096)+"{{name}}")) // what it brings counts when it is there
-	f(of("text", `{"body":%q,"preview_url":"yes"}`, é(4097)), "text.body too_long", "text.preview_url invalid")
+	f(of("text", `{"body":%q}`, e(4096)))
+	f(of("text", `{"body":%q}`, e(4096)+"{{name}}")) // what it brings counts when it is there
+	f(of("text", `{"body":%q,"preview_url":"yes"}`, e(4097)), "text.body too_long", "text.preview_url invalid")
 	f(`{"type":"text","text":{"body":"Hi"},"context":{"message_id":"wamid.x"}}`)
 	f(`{"type":"text","text":{"body":"Hi"},"context":{}}`, "context.message_id required")
 
-	f(of("image", `{"id":"1","caption":%q}`, é(1024)))
+	f(of("image", `{"id":"1","caption":%q}`, e(1024)))
 	f(of("image", `{"library":"m1"}`))
 	f(of("image", `{"link":"https://example.com/{{file}}"}`))
 	f(of("image", `{"link":"{{url}}"}`))
-	f(of("image", `{"link":"ftp://example.com/a.png","caption":%q}`, é(1025)), "image.link invalid_url", "image.caption too_long")
+	f(of("image", `{"link":"ftp://example.com/a.png","caption":%q}`, e(1025)), "image.link invalid_url", "image.caption too_long")
 	f(of("video", `{}`), "video required")
 	f(of("video", `{"id":"1","link":"https://example.com/a.mp4"}`), "video required")
 	f(of("video", `{"id":7}`), "video.id required")

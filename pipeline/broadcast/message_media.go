@@ -8,8 +8,8 @@ const (
 	maxContacts = 257
 )
 
-// media looks at a message that is an image, a video and so on.
-func media(kind string) func(i *inspection, tree map[string]any) {
+// mediaOf looks at a message that is an image, a video and so on.
+func mediaOf(kind string) func(i *inspection, tree map[string]any) {
 	return func(i *inspection, tree map[string]any) {
 		medium, ok := i.object(tree, "message", kind)
 		if !ok {

@@ -1,9 +1,9 @@
 package broadcast
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"optgate/pipeline/chat"
@@ -14,9 +14,10 @@ import (
 // Draft is a planned broadcast before it is decided.
 type Draft struct {
 	Ref
-	Digest string
-	Plan   Plan
-	Rows   [][]Row // by page
+	Digest  string
+	Plan    Plan
+	Rows    [][]Row    // by page; none where an audience or a segment holds them
+	Repeats [][]Repeat // by page
 }
 
 // ID gives a broadcast's id: by the client's Idempotency-Key the same one in every repeat, else a chance one.
@@ -38,87 +39,112 @@ func (t Terms) Draft(id string, body []byte, r Request, wrong []fault.Field) (Dr
 	if !slices.ContainsFunc(wrong, func(w fault.Field) bool { return w.Field == "lists" }) {
 		named(r.Category, r.Lists, f.say)
 	}
-	ends := r.EndsAt
-	if ends.IsZero() {
-		ends = t.Now.Add(DefaultEnd)
-	}
-	if !ends.After(t.Now) || ends.After(t.Now.Add(MaxEnd)) {
-		f.say("ends_at", "out_of_range", fmt.Sprintf("must lie in the next %d hours", int(MaxEnd/time.Hour)))
-	}
-	rows, duplicates := t.rows(r, f.say)
+	starts, ends := t.times(r, f.say)
+	source := t.source(r, f.say)
+	rows, duplicates, repeats := t.rows(r, f.say)
 	if err := f.err(); err != nil {
 		return Draft{}, err
 	}
 	d := Draft{Ref: Ref{t.Account.ID, id}, Digest: Digest(t.Account.Key, body)}
 	d.Plan = Plan{
 		Channel: r.Channel, Category: r.Category, Lists: slices.Compact(slices.Sorted(slices.Values(r.Lists))),
-		Message: r.Message, EndsAt: ends.UnixMilli(), Audience: len(rows), Duplicates: duplicates,
+		Message: r.Message, StartsAt: starts, EndsAt: ends.UnixMilli(), Quiet: r.Quiet, Rate: r.Rate, WebhookURL: r.WebhookURL,
+		Source: source, Audience: len(rows), Duplicates: duplicates,
 	}
-	var err error
-	if d.Rows, err = paginate(rows); err != nil {
-		return Draft{}, err
+	if t.Upload != nil && source.Upload != "" {
+		d.Plan.Audience, d.Plan.Duplicates, d.Plan.Pages = t.Upload.Recipients, t.Upload.Duplicates, t.Upload.Pages
 	}
-	for _, page := range d.Rows {
-		d.Plan.Pages = append(d.Plan.Pages, len(page))
-	}
-	return d, nil
+	return d, d.paginate(rows, repeats)
 }
 
-// rows gives each distinct recipient one row. Two are the same where their canonical identifiers are; what is no address
-// at all is like nothing else.
-func (t Terms) rows(r Request, say func(field, code, detail string)) (rows []Row, duplicates int) {
+// paginate cuts a request's rows into pages, each repeat after the rows that stand before it.
+func (d *Draft) paginate(rows []Row, repeats []Repeat) error {
+	p := pager{full: func(page Page) error {
+		d.Rows, d.Repeats = append(d.Rows, page.Rows), append(d.Repeats, page.Repeats)
+		d.Plan.Pages = append(d.Plan.Pages, len(page.Rows))
+		return nil
+	}}
+	for _, row := range rows {
+		for len(repeats) > 0 && repeats[0].Line < row.line() {
+			if err := p.repeat(repeats[0]); err != nil {
+				return err
+			}
+			repeats = repeats[1:]
+		}
+		if err := p.row(row); err != nil {
+			return err
+		}
+	}
+	for _, one := range repeats {
+		if err := p.repeat(one); err != nil {
+			return err
+		}
+	}
+	return p.end()
+}
+
+// rows gives each distinct recipient of the request one row. Two are the same where their canonical identifiers are; what is no
+// address at all is like nothing else.
+func (t Terms) rows(r Request, say func(field, code, detail string)) (rows []Row, duplicates int, repeats []Repeat) {
 	channel, _ := t.Directory.Channel(t.Account.ID, r.Channel)
-	seen := make(map[chat.Identifier]bool, len(r.Recipients))
+	seen := make(map[chat.Identifier]int, len(r.Recipients))
 	for i, given := range r.Recipients {
-		row := Row{N: len(rows) + 1, Given: given.To}
+		row := Row{N: len(rows) + 1, Given: given.To, Line: i + 1}
 		to, err := chat.ParseRecipient(given.To, channel.DefaultCountry)
 		switch {
 		case err != nil:
 			row.Error = InvalidNumber
-		case seen[to]:
+		case seen[to] > 0:
 			duplicates++
+			of := rows[seen[to]-1]
+			repeats = append(repeats, Repeat{Line: row.Line, Given: given.To, Of: of.N, First: of.Line, To: to})
 			continue
 		default:
-			seen[to] = true
+			seen[to] = row.N
 			row.To, row.Pseudonym = to, t.Account.Key.Pseudonym(to)
 			if dial, err := chat.Given(given.To, channel.DefaultCountry); err == nil && dial != to.Shown() {
 				row.Dial = dial
 			}
-			if missing := r.Message.Missing(given.Params); missing != "" {
-				row.Error = MissingParameter + missing
-				break
-			}
-			for _, name := range r.Message.Names() {
-				if row.Params == nil {
-					row.Params = make(map[string]string, len(r.Message.Names()))
-				}
-				row.Params[name] = given.Params[name]
-			}
-			if filled, err := r.Message.Fill(row.Params); err != nil || len(filled) > maxMessage {
-				say(fmt.Sprintf("recipients[%d].params", i), "too_long", "make a message of more than 64 KiB")
-				row.Params = nil
-			}
+			t.fill(&row, r.Message, given.Params, func(field string) {
+				say(fmt.Sprintf("recipients[%d].params", i), codeTooLong, "make "+field+" longer than it may be")
+			})
+		}
+		if row.Line == row.N {
+			row.Line = 0
 		}
 		rows = append(rows, row)
 	}
-	return rows, duplicates
+	return rows, duplicates, repeats
 }
 
-// paginate cuts rows into pages.
-func paginate(rows []Row) (pages [][]Row, err error) {
-	size, began := 0, 0
-	for i, row := range rows {
-		written, err := json.Marshal(row)
-		if err != nil {
-			return nil, fmt.Errorf("row of a broadcast: %w", err)
-		}
-		if i > began && (i-began == pageRows || size+len(written) > pageBytes) {
-			pages = append(pages, rows[began:i])
-			size, began = 0, i
-		}
-		size += len(written) + 1
+// fill gives a row the parameters that the message needs, or the error with which it fails.
+func (t Terms) fill(row *Row, m Message, params map[string]string, tooLong func(field string)) {
+	if missing := m.Missing(params); missing != "" {
+		row.Error = MissingParameter + missing
+		return
 	}
-	return append(pages, rows[began:]), nil
+	if m.IsZero() || len(m.Names()) == 0 {
+		return
+	}
+	row.Params = make(map[string]string, len(m.Names()))
+	for _, name := range m.Names() {
+		row.Params[name] = params[name]
+	}
+	_, wrong, err := m.For(row.Params)
+	if field, long := strings.CutPrefix(wrong, MessageTooLong); long || err != nil {
+		tooLong(field)
+		row.Params = nil
+	} else if wrong != "" {
+		row.Error = wrong
+	}
+}
+
+// line gives the place in what was given at which a row stands.
+func (r Row) line() int {
+	if r.Line == 0 {
+		return r.N
+	}
+	return r.Line
 }
 
 // Commands gives what is to be appended to the broadcast's shard: the pages first, and once these are kept, the broadcast
@@ -126,7 +152,7 @@ func paginate(rows []Row) (pages [][]Row, err error) {
 // of outcomes.
 func (d Draft) Commands(now time.Time, outcomes int64) (pages []shard.Command, create shard.Command, err error) {
 	for n, rows := range d.Rows {
-		body := pageBody{ID: d.ID, Digest: d.Digest, Page: n, Rows: rows}
+		body := pageBody{ID: d.ID, Digest: d.Digest, Page: n, Rows: rows, Repeats: d.Repeats[n]}
 		c, err := command(d.Ref, fmt.Sprintf("%s.%s.%d", d.ID, d.Digest, n), KindPage, now.UnixMilli(), body)
 		if err != nil {
 			return nil, shard.Command{}, err

@@ -7,22 +7,30 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/segment"
 )
 
-// Request is what a client asks for.
+// Request is what a client asks for. Its people come with it, or an Upload or a Segment holds them.
 type Request struct {
 	Channel    string
 	Category   string
 	Lists      []string
 	Message    Message
-	EndsAt     time.Time // zero: DefaultEnd from now
 	Recipients []Recipient
+	Upload     string      // id of an audience
+	Segment    string      // id of a segment
+	StartsAt   time.Time   // zero: at once
+	EndsAt     time.Time   // zero: DefaultEnd from its start
+	Quiet      *chat.Quiet // nil: no quiet hours
+	Rate       float64     // messages a second at most; 0: as many as the number may
+	WebhookURL string      // that is told of its status; "": none
 }
 
 // Recipient is one of a request's. To may be anything that was given; Params are texts.
@@ -36,6 +44,8 @@ type Terms struct {
 	Account   optout.Account
 	Directory *chat.Directory
 	Now       time.Time
+	Upload    *Audience        // that the request names; nil: there is none of that id
+	Segment   *segment.Segment // likewise
 }
 
 const (
@@ -43,39 +53,71 @@ const (
 	maxGiven = 256 // bytes of a recipient's address as given
 )
 
-// ParseRequest reads the JSON of a request. Every field at fault is told, together with those that Terms find, by Plan. The
+// ParseRequest reads the JSON of a request. Every field at fault is told, together with those that Terms find, by Draft. The
 // error is a fault.Invalid where the body is no JSON object, a fault.TooLarge where it holds too many recipients.
 func ParseRequest(body []byte) (Request, []fault.Field, error) {
-	f, err := readForm(body, "channel", "category", "lists", "message", "ends_at", "recipients")
+	f, err := readForm(body, "channel", "category", "lists", "message", "recipients", "audience",
+		"starts_at", "ends_at", "quiet_hours", "messages_per_second", "webhook_url")
 	if err != nil {
 		return Request{}, nil, err
 	}
 	r := Request{Channel: f.text("channel"), Category: f.text("category"), Lists: f.texts("lists"), Message: f.message()}
-	if raw, there := f.members["ends_at"]; there {
-		if err := json.Unmarshal(raw, &r.EndsAt); err != nil {
-			f.say("ends_at", "invalid", "must be a time as 2026-11-22T10:00:00Z")
-		}
+	f.when(&r)
+	if err := f.whom(&r); err != nil {
+		return Request{}, nil, err
 	}
-	raw, there := f.members["recipients"]
-	if !there {
-		f.say("recipients", "required", "must be a list of at least one recipient")
-		return r, f.wrong, nil
+	return r, f.wrong, nil
+}
+
+// whom reads whom a broadcast goes to: exactly one of recipients, audience.upload and audience.segment.
+func (f *form) whom(r *Request) error {
+	raw, inline := f.members["recipients"]
+	if named, there := f.members["audience"]; there {
+		f.audience(r, named)
+		if inline {
+			f.say("recipients", "one_source", "can't be given beside audience")
+		}
+		return nil
 	}
 	var given []json.RawMessage
-	if err := json.Unmarshal(raw, &given); err != nil || len(given) == 0 {
-		f.say("recipients", "required", "must be a list of at least one recipient")
-		return r, f.wrong, nil
+	if !inline || json.Unmarshal(raw, &given) != nil || len(given) == 0 {
+		f.say("recipients", "required", "must be a list of at least one recipient, unless audience names an upload or a segment")
+		return nil
 	}
 	if len(given) > MaxRecipients {
-		return Request{}, nil, fault.New(fault.TooLarge, "too_many_recipients",
-			"A broadcast takes at most %d recipients, not %d: make several.", MaxRecipients, len(given))
+		return fault.New(fault.TooLarge, "too_many_recipients",
+			"A broadcast takes at most %d recipients in its request, not %d: upload them as an audience.", MaxRecipients, len(given))
 	}
 	r.Recipients = make([]Recipient, len(given))
 	for i, raw := range given {
 		r.Recipients[i] = f.recipient("recipients["+strconv.Itoa(i)+"]", raw)
 	}
-	return r, f.wrong, nil
+	return nil
 }
+
+// audience reads {"upload":"…"} or {"segment":"…"}.
+func (f *form) audience(r *Request, raw json.RawMessage) {
+	var named map[string]any
+	if json.Unmarshal(raw, &named) != nil || len(named) != 1 {
+		f.say("audience", "invalid", `must be {"upload":"<id>"} or {"segment":"<id>"}`)
+		return
+	}
+	for name, value := range named {
+		id, _ := value.(string)
+		switch {
+		case name != "upload" && name != "segment":
+			f.say("audience."+name, "unknown_member", "is not known here: upload and segment are")
+		case id == "" || len(id) > maxID || strings.Contains(id, "/"):
+			f.say("audience."+name, "invalid", "must be the id that it was given")
+		case name == "upload":
+			r.Upload = id
+		default:
+			r.Segment = id
+		}
+	}
+}
+
+const maxID = 128 // bytes of an id
 
 // form is a JSON object that is being read, with what is wrong in it.
 type form struct {

@@ -26,7 +26,7 @@ type decider struct {
 func newDecider() *decider { return &decider{states: map[string][]byte{}} }
 
 func (d *decider) fold(c shard.Command) error {
-	rule := broadcast.Rules()[c.Kind]
+	rule := shard.Join(broadcast.Rules(), broadcast.AudienceRules())[c.Kind]
 	var named struct{ ID string }
 	if err := json.Unmarshal(c.Body, &named); err != nil {
 		return err
@@ -138,37 +138,61 @@ func TestAnIdempotencyKeyBelongsToItsFirstRequest(t *testing.T) {
 }
 
 func TestABroadcastOnlyMovesOn(t *testing.T) {
-	every := []broadcast.Status{broadcast.Planned, broadcast.Running, broadcast.Paused, broadcast.Finished, broadcast.Cancelled}
-	allowed := map[string]bool{
-		"planned running": true, "planned paused": true, "planned finished": true, "planned cancelled": true,
-		"running paused": true, "running finished": true, "running cancelled": true,
-		"paused running": true, "paused finished": true, "paused cancelled": true,
+	started := func(d *decider, ref broadcast.Ref) {
+		c, err := shard.NewCommand("start", broadcast.KindStatus, ref.Account, 7, map[string]any{"id": ref.ID, "status": "running", "from": "planned"})
+		must(t, err)
+		must(t, d.fold(c))
 	}
-	for _, from := range every {
-		for _, next := range every {
-			d, ref := created(t)
-			move := func(s broadcast.Status) shard.Command {
-				c, err := broadcast.StatusCommand(ref, s, 99)
-				must(t, err)
-				must(t, d.fold(c))
-				return c
-			}
-			if from != broadcast.Planned {
-				move(from)
-			}
-			c := move(next)
-			b := d.broadcast(t, ref)
-			if want := allowed[string(from)+" "+string(next)]; (b.Status == next && from != next) != want {
-				t.Errorf("%s to %s: is %s", from, next, b.Status)
-			}
-			if ok := strings.Contains(d.answer(c), `"ok":true`); ok != (b.Status == next) {
-				t.Errorf("%s to %s: %s", from, next, d.answer(c))
-			}
-			if (b.Ended == 99) != b.Status.Over() {
-				t.Errorf("%s: ended %d", b.Status, b.Ended)
+	f := func(path string, next, want broadcast.Status, refused string) {
+		t.Helper()
+		d, ref := created(t)
+		move := func(s broadcast.Status) shard.Command {
+			c, err := broadcast.StatusCommand("move", ref, s, "we say so", 99)
+			must(t, err)
+			must(t, d.fold(c))
+			return c
+		}
+		for _, step := range strings.Fields(path) {
+			if step == "start" {
+				started(d, ref)
+			} else {
+				move(broadcast.Status(step))
 			}
 		}
+		before := d.broadcast(t, ref)
+		c := move(next)
+		b := d.broadcast(t, ref)
+		if b.Status != want || !strings.Contains(d.answer(c), refused) || (b.Moves != before.Moves) != (b.Status != before.Status) {
+			t.Errorf("%s, to %s: %+v %s", path, next, b, d.answer(c))
+		}
+		if (b.Ended == 99) != b.Status.Over() {
+			t.Errorf("%s: ended %d", b.Status, b.Ended)
+		}
+		if paused := b.Pause != nil && *b.Pause == (broadcast.Pause{Code: broadcast.PauseAsked, Reason: "we say so", At: 99}); paused != (b.Status == broadcast.Paused) {
+			t.Errorf("%s: %+v", b.Status, b.Pause)
+		}
 	}
+	const ok, wrong = `"ok":true`, `"code":"wrong_status"`
+	f("", broadcast.Paused, broadcast.Paused, ok)
+	f("", broadcast.Cancelled, broadcast.Cancelled, ok)
+	f("", broadcast.Running, broadcast.Planned, ok) // it goes on to wait for its time
+	f("paused", broadcast.Running, broadcast.Planned, ok)
+	f("paused", broadcast.Paused, broadcast.Paused, ok)
+	f("paused", broadcast.Cancelled, broadcast.Cancelled, ok)
+	f("start", broadcast.Running, broadcast.Running, ok)
+	f("start", broadcast.Paused, broadcast.Paused, ok)
+	f("start", broadcast.Cancelled, broadcast.Cancelled, ok)
+	f("start", broadcast.Finished, broadcast.Finished, ok)
+	f("start paused", broadcast.Running, broadcast.Running, ok)
+	f("start paused running", broadcast.Paused, broadcast.Paused, ok) // a second time
+	f("start paused", broadcast.Finished, broadcast.Finished, ok)     // by what the lanes held
+	for _, over := range []broadcast.Status{broadcast.Finished, broadcast.Cancelled} {
+		path := "start " + string(over)
+		f(path, over, over, ok)
+		f(path, broadcast.Paused, over, wrong)
+		f(path, broadcast.Running, over, wrong)
+	}
+	f("start finished", broadcast.Cancelled, broadcast.Finished, wrong)
 }
 
 func created(t *testing.T) (*decider, broadcast.Ref) {
