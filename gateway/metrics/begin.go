@@ -6,13 +6,19 @@ func (m *Metrics) begin() {
 	m.webhooks.begin([]string{
 		"kept", "dead", "empty", "unknown_app", "unsigned", "forged", "too_large", "broken", "busy", "unavailable",
 	})
-	m.items.begin([]string{"message", "receipt", "preference", "identity", "unknown"})
+	m.items.begin([]string{"message", "receipt", "preference", "identity", "notice", "unknown"})
 	m.optouts.begin([]string{"default"}, "message", "salvage", "api", "import", "link")
 	m.optouts.begin([]string{"meta"}, "meta")
 	m.gate.begin([]string{"go", "skip", "unknown"})
 	m.sends.begin(lanes,
 		"sent", "failed", "skipped", "expired", "cancelled", "unknown", "again", "repeat", "halted", "dead",
 	)
+	m.paused.begin([]string{
+		"asked", "token_expired", "no_permission", "account_locked", "payment_required", "number_unusable", "spam_limit", "template_unusable",
+		"marketing_refused", "unwanted", "failures", "account_disabled", "account_deleted", "account_offboarded", "access_removed",
+		"account_restricted", "account_rejected", "number_blocked", "template_not_sendable", "template_quality", "quality_low",
+		"quality_flagged", "quality_fell",
+	})
 	m.dead.begin([]string{
 		"not_json", "not_envelope", "empty_envelope", "too_many_items", "unreadable", "unknown_channel", "handler_failed",
 		"not_a_command", "unknown_command", "bad_command", "fold_failed", "too_much", "no_message", "feed_undelivered",

@@ -49,6 +49,9 @@ func (m *Metrics) Called(lane string, took time.Duration) {
 // Open tells that the lanes of a kind hold so many more messages.
 func (m *Metrics) Open(lane string, more int) { m.open.of(lane, "").Add(float64(more)) }
 
+// BroadcastPaused counts a broadcast that was paused, by the code of why.
+func (m *Metrics) BroadcastPaused(code string) { m.paused.of(code, "").Inc() }
+
 // Dead counts one record put into dead.
 func (m *Metrics) Dead(reason string) { m.dead.of(reason, "").Inc() }
 

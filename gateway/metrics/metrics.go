@@ -40,11 +40,12 @@ type Metrics struct {
 	links       counters
 
 	// Sending.
-	gate  counters
-	sends counters
-	calls histograms
-	open  gauges
-	held  prometheus.Gauge
+	gate   counters
+	sends  counters
+	calls  histograms
+	open   gauges
+	held   prometheus.Gauge
+	paused counters
 
 	// Feeds of lists.
 	feed        counters
@@ -91,11 +92,12 @@ func New(version string) *Metrics {
 		}),
 		links: newCounter(r, "unsubscribe_links_total", "Links for leaving a list that were opened or pressed, by what came of it.", "result"),
 
-		gate:  newCounter(r, "gate_total", "Answers to the question before each send.", "answer"),
-		sends: newCounter(r, "sends_total", "Messages of the lanes, by what became of them.", "lane", "result"),
-		calls: newHistograms(r, "graph_call_seconds", "Time that a call of Meta's Graph took, however it ended.", reaction, "lane"),
-		open:  newGauges(r, "lane_open_messages", "Messages in this process's lanes that are not done.", "lane"),
-		held:  newGauge(r, "bulk_held", "1 while bulk waits because STOPs may lie unread."),
+		gate:   newCounter(r, "gate_total", "Answers to the question before each send.", "answer"),
+		sends:  newCounter(r, "sends_total", "Messages of the lanes, by what became of them.", "lane", "result"),
+		calls:  newHistograms(r, "graph_call_seconds", "Time that a call of Meta's Graph took, however it ended.", reaction, "lane"),
+		open:   newGauges(r, "lane_open_messages", "Messages in this process's lanes that are not done.", "lane"),
+		held:   newGauge(r, "bulk_held", "1 while bulk waits because STOPs may lie unread."),
+		paused: newCounter(r, "broadcasts_paused_total", "Broadcasts paused, by somebody or by themselves, by why.", "reason"),
 
 		feed:        newCounter(r, "feed_total", "Posts to webhook URLs of lists, by what became of them.", "result"),
 		feedPending: newGauge(r, "feed_pending", "Deliveries to webhook URLs of lists that are not done, in the shards that this process owns."),

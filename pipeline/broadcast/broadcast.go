@@ -51,7 +51,13 @@ type Broadcast struct {
 	Created int64  `json:"created"`           // ms since 1970
 	Ended   int64  `json:"ended,omitempty"`   // ms since 1970 of its becoming Finished or Cancelled
 	Pause   *Pause `json:"pause,omitempty"`   // why it is Paused; nil where it isn't
+	Started int64  `json:"started,omitempty"` // ms since 1970 since which it has been sending; 0: not yet
+	Resumed int64  `json:"resumed,omitempty"` // ms since 1970 at which somebody last let it go on
+	Moves   int    `json:"moves,omitempty"`   // how often its status has changed since it was made
+	Frozen  Frozen `json:"frozen,omitzero"`   // what has arrived of its segment's people, while it is Planned
 	Plan
+
+	Archived *Archived `json:"archived,omitempty"` // where its rows stand once they have left the state
 }
 
 // Pause says why a broadcast is paused.
@@ -137,6 +143,9 @@ type Repeat struct {
 	Line  int    `json:"line"` // of what was given
 	Given string `json:"given"`
 	Of    int    `json:"of"` // the row that stands for it
+
+	First int             `json:"first,omitempty"` // line of that row; 0: as Of
+	To    chat.Identifier `json:"to,omitempty"`    // whom both name
 }
 
 // Row is one recipient.

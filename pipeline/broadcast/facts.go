@@ -16,11 +16,11 @@ func (r *Runner) fold(ctx context.Context, round stream.Round) error {
 		return nil
 	}
 	from := r.tail
-	facts, err := r.facts(ctx, round.Records)
+	facts, notices, err := r.facts(ctx, round.Records)
 	if err != nil {
 		return err
 	}
-	if r.tail != from || r.follower == nil {
+	if r.tail != from || r.following == nil {
 		return nil // following began anew, from before this round
 	}
 	next := round.Records[len(round.Records)-1].Offset + 1
@@ -30,6 +30,12 @@ func (r *Runner) fold(ctx context.Context, round stream.Round) error {
 	for _, f := range facts {
 		if b := r.runs[Ref{f.Account, f.Broadcast}]; b != nil {
 			b.know(f.Row)
+			b.judge(f)
+		}
+	}
+	for _, f := range notices {
+		if b := r.runs[Ref{f.Account, f.Broadcast}]; b != nil {
+			b.judge(f)
 		}
 	}
 	r.tail = next
@@ -37,9 +43,10 @@ func (r *Runner) fold(ctx context.Context, round stream.Round) error {
 	return nil
 }
 
-// facts gives the facts about broadcasts that are not forgotten. One that is met for the first time is looked for: the
-// view that its first page was published from knew it.
-func (r *Runner) facts(ctx context.Context, records []stream.Record) (facts []chat.Fact, err error) {
+// facts gives the facts about broadcasts that are not forgotten, and the notices of lanes, which no report shows. A broadcast that
+// is met for the first time is looked for, and so is one that has more rows than was known: the view that its first page was
+// published from knew it.
+func (r *Runner) facts(ctx context.Context, records []stream.Record) (facts, notices []chat.Fact, err error) {
 	looked := false
 	for _, record := range records {
 		var f chat.Fact
@@ -48,22 +55,26 @@ func (r *Runner) facts(ctx context.Context, records []stream.Record) (facts []ch
 			continue
 		}
 		if f.V > stream.Version {
-			return nil, fmt.Errorf("outcome of version %d: %w", f.V, stream.ErrVersion)
+			return nil, nil, fmt.Errorf("outcome of version %d: %w", f.V, stream.ErrVersion)
 		}
 		if f.Broadcast == "" {
 			continue
 		}
 		ref := Ref{f.Account, f.Broadcast}
-		if r.runs[ref] == nil && !looked {
+		if known := r.runs[ref]; !looked && (known == nil || known.unfrozen()) {
 			looked = true
 			if err := r.look(ctx); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		b := r.runs[ref]
-		if b != nil && f.Row >= 1 && f.Row <= b.Audience && f.ID == ref.MessageID(f.Row) && f.Status.Rank() > 0 {
+		switch {
+		case b == nil || b.Archived != nil || f.Row < 1 || f.Row > b.Audience || f.ID != ref.MessageID(f.Row):
+		case f.Status.Rank() > 0:
 			facts = append(facts, f)
+		case f.Status == chat.Queued:
+			notices = append(notices, f)
 		}
 	}
-	return facts, nil
+	return facts, notices, nil
 }

@@ -16,7 +16,7 @@ import (
 // not certain of stays queued. After an error all are tried again: lanes drop what had got through.
 func (r *Runner) handOver(ctx context.Context, b *run, rows []Row) error {
 	slices.SortStableFunc(rows, func(x, y Row) int { return r.Shards.Of(x.Pseudonym) - r.Shards.Of(y.Pseudonym) })
-	answers := r.ask(ctx, b, rows)
+	answers := r.askGate(ctx, b, rows)
 	var records []*stream.Record
 	var uncertain []Row
 	lanes := map[int]bool{} // row → handed to a lane
@@ -30,7 +30,7 @@ func (r *Runner) handOver(ctx context.Context, b *run, rows []Row) error {
 			continue
 		}
 		records = append(records, record)
-		lanes[row.N] = record.Topic == stream.OutboundBulk
+		lanes[row.N] = record.Topic != stream.Outcomes
 	}
 	if len(records) > 0 {
 		if err := r.Publisher.Publish(ctx, records...); err != nil {
@@ -46,8 +46,8 @@ func (r *Runner) handOver(ctx context.Context, b *run, rows []Row) error {
 	return nil
 }
 
-// ask asks about the rows that can be sent at all.
-func (r *Runner) ask(ctx context.Context, b *run, rows []Row) []gate.Answer {
+// askGate asks about the rows that can be sent at all.
+func (r *Runner) askGate(ctx context.Context, b *run, rows []Row) []gate.Answer {
 	lists := gate.Lists(chat.KindBroadcast, b.Category, b.Lists)
 	var questions []gate.Question
 	for _, row := range rows {
@@ -73,7 +73,7 @@ func (r *Runner) ask(ctx context.Context, b *run, rows []Row) []gate.Answer {
 	return answers
 }
 
-// record gives what a row becomes: a message or a fact; nil where the gate is not certain.
+// record gives what a row becomes: a message or a fact; nil where the gate is not certain, or a medium is not there yet.
 func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, error) {
 	switch {
 	case row.Error != "":
@@ -85,12 +85,14 @@ func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, er
 	case answer.Verdict != gate.Go:
 		return nil, nil
 	}
-	message, wrong, err := b.Message.For(row.Params)
+	message, wrong, ready, err := r.message(b, row)
 	switch {
 	case err != nil:
 		return nil, err
 	case wrong != "":
 		return r.fact(b, row.N, chat.Fact{Status: chat.Failed, Error: wrong})
+	case !ready:
+		return nil, nil
 	}
 	given := row.Dial
 	if given == "" {
@@ -99,15 +101,38 @@ func (r *Runner) record(b *run, row Row, answer gate.Answer) (*stream.Record, er
 	m := chat.Outbound{
 		V: stream.Version, ID: b.Ref().MessageID(row.N), Account: b.Account, Channel: b.Channel,
 		To: row.To, Given: given, Pseudonym: row.Pseudonym, Kind: chat.KindBroadcast, Category: b.Category, Lists: b.Lists,
-		Message: message, Until: b.EndsAt, Broadcast: b.ID, Row: row.N,
+		Message: message, Until: b.EndsAt, Broadcast: b.ID, Row: row.N, Quiet: b.Quiet,
 	}
 	value, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("message of broadcast %s: %w", b.ID, err)
 	}
-	return &stream.Record{
-		Topic: stream.OutboundBulk, Partition: m.Lane(r.Shards), Key: []byte(m.Key()), Value: value,
-	}, nil
+	return &stream.Record{Topic: b.topic(), Partition: m.Lane(r.Shards), Key: []byte(m.Key()), Value: value}, nil
+}
+
+// topic gives the lanes that a broadcast goes by. Marketing never goes by that of replies, which waits for no STOP.
+func (b *run) topic() stream.Topic {
+	if b.Priority && b.Category != chat.Marketing {
+		return stream.OutboundReplies
+	}
+	return stream.OutboundBulk
+}
+
+// message writes a row's message: its own, or the broadcast's with its parameters, which were looked at before only where they came
+// with the request. wrong is the row's error; ready is false where a medium that it shows is not there yet.
+func (r *Runner) message(b *run, row Row) (message json.RawMessage, wrong string, ready bool, err error) {
+	filled := row.Message
+	switch {
+	case filled != nil:
+	case b.Source.Upload == "" && b.Source.Segment == nil:
+		filled, err = b.Message.Fill(row.Params)
+	default:
+		filled, wrong, err = b.Message.For(row.Params)
+	}
+	if err != nil || wrong != "" {
+		return nil, wrong, true, err
+	}
+	return r.resolve(b, filled)
 }
 
 // fact gives the record of a fact of ours about a row.
@@ -122,31 +147,33 @@ func (r *Runner) fact(b *run, row int, f chat.Fact) (*stream.Record, error) {
 
 // giveUp says of rows that were never handed over that they never will be. What a lane holds, the lane tells of; should a
 // row be in a lane that this runner doesn't know of, what the lane says ranks higher.
-func (r *Runner) giveUp(ctx context.Context, b *run, status chat.Status) error {
+func (r *Runner) giveUp(ctx context.Context, b *run, status chat.Status) (more bool, err error) {
 	b.again = nil
-	if b.answered+len(b.open) == b.Audience {
-		return nil
+	if b.answered+b.opened >= b.Audience {
+		return false, nil
 	}
 	var records []*stream.Record
 	var rows []int
-	for n := 1; n <= b.Audience && len(rows) < askAtOnce; n++ {
-		if _, open := b.open[n]; open || b.known[n] {
+	n := b.gaveUp
+	for n < b.Audience && len(rows) < askAtOnce {
+		if n++; !b.fits(n) {
 			continue
 		}
 		record, err := r.fact(b, n, chat.Fact{Status: status})
 		if err != nil {
-			return err
+			return false, err
 		}
 		rows, records = append(rows, n), append(records, record)
 	}
 	if len(records) == 0 {
-		return nil
+		return false, nil
 	}
 	if err := r.Publisher.Publish(ctx, records...); err != nil {
-		return fmt.Errorf("give up rows: %w", err)
+		return false, fmt.Errorf("give up rows: %w", err)
 	}
-	for _, n := range rows {
-		b.hand(n, false)
+	for _, row := range rows {
+		b.hand(row, false)
 	}
-	return nil
+	b.gaveUp = n
+	return n < b.Audience, nil
 }

@@ -21,7 +21,7 @@ func (r *Runner) look(ctx context.Context) error {
 	r.looked = r.Now()
 	var changed []string
 	for ref, status := range active {
-		if b := r.runs[ref]; b == nil || b.Status != status || b.said == forgetting {
+		if b := r.runs[ref]; b == nil || b.Status != status || b.said != "" {
 			changed = append(changed, ref.Key())
 		}
 	}
@@ -44,7 +44,7 @@ func (r *Runner) look(ctx context.Context) error {
 		r.unfollow()
 		r.tail = -1
 		return nil
-	case fresh || r.follower == nil:
+	case fresh || r.following == nil:
 		return r.open(ctx)
 	}
 	return nil
@@ -70,7 +70,7 @@ func (r *Runner) load(ctx context.Context, keys []string) (fresh bool, err error
 		known := r.runs[b.Ref()]
 		if known == nil || known.Status == Collecting {
 			r.runs[b.Ref()] = newRun(b)
-			fresh = fresh || b.Status != Collecting
+			fresh = fresh || b.Status != Collecting && b.Archived == nil
 			continue
 		}
 		known.become(b)
@@ -81,6 +81,11 @@ func (r *Runner) load(ctx context.Context, keys []string) (fresh bool, err error
 // sweep forgets what has been collecting pages for too long: whoever made it gave up.
 func (r *Runner) sweep(ctx context.Context) error {
 	for _, b := range r.runs {
+		if b.Archived != nil {
+			if err := r.tidy(ctx, b); err != nil {
+				return err
+			}
+		}
 		if b.Status == Collecting && r.Now().Sub(time.UnixMilli(b.Created)) > collecting {
 			if err := r.forget(ctx, b); err != nil {
 				return err
@@ -94,7 +99,7 @@ func (r *Runner) sweep(ctx context.Context) error {
 func (r *Runner) arrange() {
 	r.order = r.order[:0]
 	for _, b := range r.runs {
-		if b.Status != Collecting {
+		if b.Status != Collecting && b.Archived == nil {
 			r.order = append(r.order, b)
 		}
 	}
@@ -117,18 +122,17 @@ func (r *Runner) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the report: %w", err)
 	}
-	for ref, rows := range known {
-		for _, n := range rows {
-			r.runs[ref].know(n)
+	for _, b := range r.order {
+		for _, n := range known[b.Ref()] {
+			b.know(n)
 		}
 	}
-	if r.follower != nil && next >= r.tail {
+	if r.following != nil && next >= r.tail {
 		return nil
 	}
-	if r.follower == nil && r.tail >= 0 {
+	if r.following == nil && r.tail >= 0 {
 		next = min(next, r.tail) // what another runner folded meanwhile is news to this one's memory
 	}
-	r.unfollow()
-	r.follower, r.tail, r.caught = r.Follow(next), next, false
+	r.follow(next)
 	return nil
 }

@@ -16,7 +16,7 @@ const (
 	KindPage   = "broadcast.page"   // one page of its rows, before it exists
 	KindCreate = "broadcast.create" // all pages are there: it begins to exist
 	KindStatus = "broadcast.status" // it moves on to another status
-	KindForget = "broadcast.forget" // its time is over: some pages go, and with the last ones itself
+	KindForget = "broadcast.forget" // its time is over: some pages go, and with the last ones itself; see archive.go
 )
 
 // Codes of answers that refuse.
@@ -28,22 +28,17 @@ const (
 )
 
 type pageBody struct {
-	ID     string `json:"id"`
-	Digest string `json:"digest"`
-	Page   int    `json:"page"`
-	Rows   []Row  `json:"rows"`
+	ID      string   `json:"id"`
+	Digest  string   `json:"digest"`
+	Page    int      `json:"page"`
+	Rows    []Row    `json:"rows"`
+	Repeats []Repeat `json:"repeats,omitempty"`
 }
 
 type createBody struct {
 	ID     string `json:"id"`
 	Digest string `json:"digest"`
 	Plan
-}
-
-type statusBody struct {
-	ID     string `json:"id"`
-	Status Status `json:"status"`
-	From   Status `json:"from,omitempty"` // the only status to move on from; "": any
 }
 
 type forgetBody struct {
@@ -75,6 +70,24 @@ func Rules() shard.Rules {
 				return apply(c, func(r Ref, b statusBody) error { return foldStatus(t, c, r, b) })
 			},
 		},
+		KindFreeze: {
+			Keys: keys(func(r Ref, b freezeBody) []string { return []string{r.Key(), r.PageKey(b.Page)} }),
+			Apply: func(t *shard.Turn, c shard.Command) error {
+				return apply(c, func(r Ref, b freezeBody) error { return foldFreeze(t, c, r, b) })
+			},
+		},
+		KindFrozen: {
+			Keys: keys(func(r Ref, _ frozenBody) []string { return []string{r.Key()} }),
+			Apply: func(t *shard.Turn, c shard.Command) error {
+				return apply(c, func(r Ref, b frozenBody) error { return foldFrozen(t, c, r, b) })
+			},
+		},
+		KindArchive: {
+			Keys: keys(func(r Ref, _ archiveBody) []string { return []string{r.Key()} }),
+			Apply: func(t *shard.Turn, c shard.Command) error {
+				return apply(c, func(r Ref, b archiveBody) error { return foldArchive(t, r, b) })
+			},
+		},
 		KindForget: {
 			Keys: keys(func(r Ref, b forgetBody) []string { return append(forgotten(r, b.Pages), r.Key()) }),
 			Apply: func(t *shard.Turn, c shard.Command) error {
@@ -98,7 +111,7 @@ func foldPage(t *shard.Turn, c shard.Command, r Ref, body pageBody) error {
 	if b.Status != Collecting || b.Digest != body.Digest || slices.Contains(b.Arrived, body.Page) {
 		return nil
 	}
-	if err := t.Put(r.PageKey(body.Page), Page{V: stream.Version, Rows: body.Rows}); err != nil {
+	if err := t.Put(r.PageKey(body.Page), Page{V: stream.Version, Rows: body.Rows, Repeats: body.Repeats}); err != nil {
 		return err
 	}
 	b.Arrived = append(b.Arrived, body.Page)
@@ -115,8 +128,11 @@ func foldCreate(t *shard.Turn, c shard.Command, r Ref, body createBody) error {
 	switch {
 	case there && b.Digest != body.Digest:
 		return t.Answer(c, shard.Answer{Code: CodeKeyReused, Msg: "This Idempotency-Key was used for another request."})
-	case !there || b.Status == Collecting && len(b.Arrived) != len(body.Pages):
+	case !there && body.own() > 0, there && b.Status == Collecting && len(b.Arrived) != body.own():
 		return t.Answer(c, shard.Answer{Code: CodeIncomplete, Msg: "Not all recipients have arrived. Try again."})
+	case !there:
+		b = Broadcast{V: stream.Version, ID: r.ID, Account: r.Account, Status: Collecting, Digest: body.Digest}
+		fallthrough
 	case b.Status == Collecting:
 		b.Status, b.Arrived, b.Created, b.Plan = Planned, nil, c.Made, body.Plan
 		if err := t.Put(r.Key(), b); err != nil {
@@ -126,35 +142,12 @@ func foldCreate(t *shard.Turn, c shard.Command, r Ref, body createBody) error {
 	return t.Answer(c, shard.Answer{OK: true, Value: b.Accepted(r.ID)})
 }
 
-// transitions says what a broadcast may become.
-var transitions = map[Status][]Status{
-	Planned: {Running, Paused, Cancelled, Finished},
-	Running: {Paused, Cancelled, Finished},
-	Paused:  {Running, Cancelled, Finished},
-}
-
-func foldStatus(t *shard.Turn, c shard.Command, r Ref, body statusBody) error {
-	var b Broadcast
-	there, err := t.Get(r.Key(), &b)
-	if err != nil {
-		return err
+// own gives how many pages came with the request: none where an audience or a segment gives the rows.
+func (p Plan) own() int {
+	if p.Source.Upload != "" || p.Source.Segment != nil {
+		return 0
 	}
-	switch {
-	case !there || b.Status == Collecting:
-		return t.Answer(c, shard.Answer{Code: CodeNotFound, Msg: "There is no such broadcast."})
-	case b.Status == body.Status, body.From != "" && b.Status != body.From:
-	case !slices.Contains(transitions[b.Status], body.Status):
-		return t.Answer(c, shard.Answer{Code: CodeWrongStatus, Msg: fmt.Sprintf("A broadcast that is %s can't become %s.", b.Status, body.Status)})
-	default:
-		b.Status = body.Status
-		if b.Status.Over() {
-			b.Ended = c.Made
-		}
-		if err := t.Put(r.Key(), b); err != nil {
-			return err
-		}
-	}
-	return t.Answer(c, shard.Answer{OK: true})
+	return len(p.Pages)
 }
 
 // foldForget lets go of the last pages, and at the end of the broadcast. It does so only for one that is over, or that
@@ -172,7 +165,7 @@ func foldForget(t *shard.Turn, r Ref, body forgetBody) error {
 	for _, key := range going {
 		t.Delete(key)
 	}
-	if len(going) == body.Pages {
+	if len(going) == body.Pages && (b.Archived == nil || body.Pages == 0) {
 		t.Delete(r.Key())
 		return nil
 	}
@@ -187,8 +180,12 @@ func foldForget(t *shard.Turn, r Ref, body forgetBody) error {
 	return t.Put(r.Key(), b)
 }
 
-// pages gives how many pages there may be: of one that is being collected, up to the highest that arrived.
+// pages gives how many pages of its own there may be: of one that is being collected, up to the highest that arrived; none where
+// an audience holds them.
 func (b Broadcast) pages() int {
+	if b.Source.Upload != "" {
+		return 0
+	}
 	if b.Status != Collecting {
 		return len(b.Pages)
 	}
@@ -214,12 +211,10 @@ type body interface {
 
 func (b pageBody) target() string   { return b.ID }
 func (b createBody) target() string { return b.ID }
-func (b statusBody) target() string { return b.ID }
 func (b forgetBody) target() string { return b.ID }
 
 func (b pageBody) fits() bool   { return b.Page >= 0 && b.Page < MaxRecipients }
 func (b createBody) fits() bool { return b.Outcomes >= 0 }
-func (b statusBody) fits() bool { return b.Status != Collecting }
 func (b forgetBody) fits() bool { return b.Pages >= 0 && b.Pages <= MaxRecipients }
 
 func keys[B body](of func(Ref, B) []string) func(shard.Place, shard.Command) ([]string, error) {
@@ -249,16 +244,6 @@ func apply[B body](c shard.Command, do func(Ref, B) error) error {
 		return fmt.Errorf("body of %s: no broadcast has that", c.Kind)
 	}
 	return do(Ref{c.Account, id}, b)
-}
-
-// StatusCommand asks for another status. Its id is the same in every repeat.
-func StatusCommand(r Ref, s Status, made int64) (shard.Command, error) {
-	return command(r, r.ID+"."+string(s), KindStatus, made, statusBody{ID: r.ID, Status: s})
-}
-
-// startCommand says that a planned broadcast begins. One that somebody has paused meanwhile stays so.
-func startCommand(r Ref, made int64) (shard.Command, error) {
-	return command(r, r.ID+".start", KindStatus, made, statusBody{ID: r.ID, Status: Running, From: Planned})
 }
 
 func command(r Ref, id, kind string, made int64, body any) (shard.Command, error) {

@@ -2,167 +2,158 @@ package broadcast
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
-	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
 )
 
-// run is one broadcast in its runner's memory. All of it can be had again from states and outcomes.
+// run is one broadcast in its runner's memory: a few bits for each row, and the rows of some pages. All of it can be had again
+// from states and outcomes.
 type run struct {
 	Broadcast
-	known    []bool       // rows with a fact, by number
-	answered int          // number of them
-	open     map[int]bool // rows handed over that have no fact yet; true: to a lane, false: a fact of ours is on its way
-	laned    int          // rows in a lane without a fact
-	next     int          // row that nobody looked at yet
-	again    []Row        // to be asked again: the gate was not certain
-	againAt  time.Time
-	page     int   // whose rows are in memory
-	rows     []Row // of it
+	known    bitset // rows with a fact, by number
+	answered int    // number of them
+	open     bitset // rows handed over that have no fact yet
+	opened   int    // number of them
+	lane     bitset // of them in a lane: of the others a fact of ours is on its way
+	laned    int    // number of them
+
+	reading reading
+	again   []Row // to be asked again: the gate was not certain, or a medium is not there yet
+	againAt time.Time
+	rest    time.Time // nothing is handed over before: something could not be read
+	gaveUp  int       // rows up to this one have a fact, or were handed over, or given up
+
+	pace    pace
+	allowed allowance
+	tally   tally
+	stop    *Pause // what was found that it must be paused for
+	media   media
+	frozen  time.Time // when an attempt to freeze its segment ended
+	busy    bool      // something is done for it in the background
+
 	said     Status
 	saidAt   time.Time
 	broken   bool   // a page can't be read: its rows stay queued, and expire
 	verdicts [3]int // of the gate, for the log
+	archival *archival
+	dropped  bool // the report's rows are going
 }
 
-func newRun(b Broadcast) *run {
-	return &run{Broadcast: b, known: make([]bool, b.Audience+1), open: map[int]bool{}, next: 1, page: -1}
-}
+func newRun(b Broadcast) *run { return &run{Broadcast: b, reading: newReading(b)} }
 
 // become takes on what was decided meanwhile.
 func (b *run) become(to Broadcast) {
-	if b.said == forgetting && len(to.Pages) != len(b.Pages) {
+	moved := to.Moves != b.Moves
+	if moved || b.said == forgetting && len(to.Pages) != len(b.Pages) || b.said == archiving && to.Archived != nil {
 		b.said = ""
 	}
-	b.Broadcast = to
+	if moved {
+		b.stop = nil
+		b.tally.close()
+	}
+	begins := b.unfrozen() && to.Started > 0
+	if b.Broadcast = to; begins {
+		b.reading = newReading(to)
+	}
 }
 
 // know notes that a row has a fact.
 func (b *run) know(row int) {
-	if row > 0 && row < len(b.known) && !b.known[row] {
-		b.known[row] = true
+	if row <= 0 || row > b.Audience {
+		return
+	}
+	if b.known.set(row) {
 		b.answered++
 	}
-	if b.open[row] {
+	if b.open.clear(row) {
+		b.opened--
+	}
+	if b.lane.clear(row) {
 		b.laned--
 	}
-	delete(b.open, row)
 }
 
+// hand notes that a row was handed over: to a lane, or as a fact of ours.
 func (b *run) hand(row int, lane bool) {
-	if b.open[row] {
-		b.laned--
+	if b.open.set(row) {
+		b.opened++
 	}
-	b.open[row] = lane
-	if lane {
+	if lane && b.lane.set(row) {
 		b.laned++
 	}
 }
 
-// step brings a broadcast on as far as it can go without waiting.
-func (r *Runner) step(ctx context.Context, b *run) error {
+// fits says that a row may be handed over.
+func (b *run) fits(row int) bool { return !b.known.has(row) && !b.open.has(row) }
+
+// unfrozen says that the people of its segment are not its rows yet.
+func (b Broadcast) unfrozen() bool { return b.Source.Segment != nil && b.Started == 0 }
+
+// step brings a broadcast on as far as it can go without waiting, and not for long, so that the others have their turns. more
+// says that it could go on at once.
+func (r *Runner) step(ctx context.Context, b *run) (more bool, err error) {
 	now := r.Now()
 	switch {
 	case b.Status.Over() && now.Sub(time.UnixMilli(b.Ended)) > Kept:
-		return r.forget(ctx, b)
+		if done, err := r.archive(ctx, b); !done || err != nil {
+			return err == nil && b.said != archiving, err
+		}
+		return false, r.forget(ctx, b)
 	case b.Status == Cancelled:
 		return r.giveUp(ctx, b, chat.Cancelled)
 	case b.Status == Finished:
-		return nil
-	case b.answered == b.Audience:
-		return r.finish(ctx, b)
+		return false, nil
+	case b.answered == b.Audience && (!b.unfrozen() || now.UnixMilli() >= b.EndsAt):
+		return false, r.finish(ctx, b)
 	case now.UnixMilli() >= b.EndsAt:
 		return r.giveUp(ctx, b, chat.Expired)
-	case b.Status == Paused, b.broken:
-		return nil
+	case b.Status == Paused, b.broken, now.UnixMilli() < b.StartsAt, now.Before(b.rest):
+		return false, nil
+	case b.unfrozen():
+		r.freeze(b)
+		return false, nil
+	}
+	r.consider(ctx, b, now)
+	if b.stop != nil {
+		return false, r.pause(ctx, b)
 	}
 	if b.Status == Planned {
-		if err := r.say(ctx, b, Running); err != nil {
-			return err
+		if err := r.start(ctx, b); err != nil {
+			return false, err
 		}
 	}
-	room := r.credit(b) - b.laned
-	if room <= 0 {
-		return nil
+	if !r.fetched(b, b.media.needs(b.Message)) {
+		return false, nil
 	}
-	rows, err := r.take(ctx, b, min(room, askAtOnce))
-	if errors.Is(err, errBroken) {
+	return r.send(ctx, b, now)
+}
+
+// send hands over as many rows as may go now.
+func (r *Runner) send(ctx context.Context, b *run, now time.Time) (more bool, err error) {
+	room := min(b.allowed.credit(b.Broadcast)-b.laned, b.pace.room(b.Rate, now))
+	if room <= 0 {
+		return false, nil
+	}
+	rows, more, err := r.take(ctx, b, min(room, askAtOnce))
+	switch {
+	case errors.Is(err, errBroken):
 		b.broken = true
 		r.Logger.Error().Int("shard", r.Shard).Str("broadcast", b.ID).Err(err).Msg("broadcast can't go on")
-		return nil
+		return false, nil
+	case fault.KindOf(err) == fault.NotCertain: // of the audience's shard perhaps: other broadcasts need not wait for that
+		b.rest = now.Add(retryAfter)
+		return false, nil
+	case err != nil || len(rows) == 0:
+		return more, err
 	}
-	if err != nil || len(rows) == 0 {
-		return err
-	}
+	before := b.laned
 	if err := r.handOver(ctx, b, rows); err != nil {
 		b.again = append(b.again, rows...)
-		return err
+		return false, err
 	}
-	return nil
-}
-
-var errBroken = errors.New("page is not whole")
-
-// credit is how many messages may be in the lanes: none where the channel is no longer declared, so that they wait.
-func (r *Runner) credit(b *run) int {
-	declared, ok := r.Directory.Channel(b.Account, b.Channel)
-	if !ok {
-		return 0
-	}
-	return max(1, min(r.Credit, int(channel.Rate(declared, channel.Condition{})*creditTime.Seconds())))
-}
-
-// take gives the next rows that have no fact and were not handed over.
-func (r *Runner) take(ctx context.Context, b *run, n int) (rows []Row, err error) {
-	fits := func(row Row) bool {
-		_, open := b.open[row.N]
-		return !b.known[row.N] && !open
-	}
-	if len(b.again) > 0 && !r.Now().Before(b.againAt) {
-		some := min(n, len(b.again))
-		for _, row := range b.again[:some] {
-			if fits(row) {
-				rows = append(rows, row)
-			}
-		}
-		b.again = slices.Delete(b.again, 0, some)
-	}
-	for len(rows) < n && b.next <= b.Audience && len(b.again) < askAtOnce {
-		if b.known[b.next] {
-			b.next++
-			continue
-		}
-		row, err := r.row(ctx, b, b.next)
-		if err != nil {
-			b.again = append(b.again, rows...)
-			return nil, err
-		}
-		b.next++
-		if fits(row) {
-			rows = append(rows, row)
-		}
-	}
-	return rows, nil
-}
-
-// row gives a row by its number. The page that it stands in stays in memory.
-func (r *Runner) row(ctx context.Context, b *run, n int) (Row, error) {
-	page, first := b.Find(n)
-	if page != b.page {
-		read, err := r.States.States(ctx, r.Shard, b.Ref().PageKey(page))
-		if err != nil {
-			return Row{}, fmt.Errorf("read a page: %w", err)
-		}
-		var p Page
-		if err := json.Unmarshal(read[0], &p); err != nil || len(p.Rows) != b.Pages[page] {
-			return Row{}, fmt.Errorf("page %d: %w", page, errBroken)
-		}
-		b.page, b.rows = page, p.Rows
-	}
-	return b.rows[n-first], nil
+	b.pace.used(b.laned - before)
+	return more, nil
 }

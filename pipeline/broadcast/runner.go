@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
@@ -46,19 +48,16 @@ type asker interface {
 // meter counts the gate's answers.
 type meter interface {
 	Gate(answer string)
+	BroadcastPaused(code string)
 }
 
-// DefaultCredit is how many messages of one broadcast are at most in the lanes without an outcome.
-const DefaultCredit = 300
-
 const (
-	lookEvery  = 300 * time.Millisecond // for new broadcasts and new statuses
-	askAtOnce  = 1000                   // rows asked of the gate in one pipeline
-	askAgain   = time.Second            // after which rows are asked again whose shard was not certain
-	sayAgain   = 5 * time.Second        // after which a command is repeated that has shown no effect
-	retryAfter = time.Second            // of whatever went wrong
-	creditTime = 30 * time.Second       // of a channel's rate: how long pausing takes to act
-	collecting = time.Hour              // for pages to arrive
+	lookEvery  = 300 * time.Millisecond
+	askAtOnce  = 1000            // rows asked of the gate in one pipeline
+	askAgain   = time.Second     // after which rows are asked again whose shard was not certain
+	sayAgain   = 5 * time.Second // after which a command is repeated that has shown no effect
+	retryAfter = time.Second     // of whatever went wrong
+	collecting = time.Hour       // for pages to arrive
 )
 
 // Runner runs the broadcasts of one shard, in the process that owns it. Two at once do no harm: ids are derived, lanes
@@ -68,7 +67,9 @@ type Runner struct {
 	Shard  int
 	States states
 	Report report
-	Gate   asker
+	// Archive reads what became of the rows of a broadcast that is long over. nil: their report goes with them.
+	Archive archives
+	Gate    asker
 	// Explain tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause. May be nil.
 	Explain func(ctx context.Context, questions []gate.Question, answers []gate.Answer)
 	Reader  interface { // of the bus; shard.Reader has it
@@ -77,17 +78,27 @@ type Runner struct {
 	Follow    func(from int64) shard.Follower // the shard's partition of outcomes
 	Publisher stream.Publisher
 	Directory *chat.Directory
-	Credit    int              // 0: DefaultCredit
-	Now       func() time.Time // nil: time.Now
-	Metrics   meter
-	Logger    zerolog.Logger
+	// Conditions of channels, Left of today's people of a channel's portfolio, Segments and Media may be nil: then nothing stands in
+	// the way of any, and no broadcast needs the others.
+	Conditions conditions
+	Left       func(ctx context.Context, c chat.Channel, now channel.Condition) (left int, known bool, err error)
+	Segments   Segments
+	Media      Resolver
+	Now        func() time.Time // nil: time.Now
+	LookEvery  time.Duration    // for new broadcasts and new statuses; 0: 300 ms
+	Metrics    meter
+	Logger     zerolog.Logger
 
-	runs     map[Ref]*run
-	order    []*run // those that exist, in the order of taking turns
-	follower shard.Follower
-	tail     int64 // offset of the next fact to read; -1: no fact is in memory
-	caught   bool  // up with the facts that were there when following began
-	looked   time.Time
+	runs   map[Ref]*run
+	order  []*run // those that exist, in the order of taking turns
+	tail   int64  // offset of the next fact to read; -1: no fact is in memory
+	caught bool   // up with the facts that were there when following began
+	looked time.Time
+
+	following *following      // nil: nothing to run
+	session   context.Context // ends what is done in the background
+	done      chan func()     // what came of it, for the goroutine of the session
+	inHand    sync.WaitGroup
 }
 
 // Run runs broadcasts until ctx ends. Whatever goes wrong is tried again: where it stood follows from the report.
@@ -95,14 +106,12 @@ func (r *Runner) Run(ctx context.Context) error {
 	if r.Now == nil {
 		r.Now = time.Now
 	}
-	if r.Credit == 0 {
-		r.Credit = DefaultCredit
+	if r.LookEvery == 0 {
+		r.LookEvery = lookEvery
 	}
-	r.runs, r.tail = map[Ref]*run{}, -1
-	defer r.unfollow()
+	r.runs, r.tail, r.done = map[Ref]*run{}, -1, make(chan func())
 	for ctx.Err() == nil {
-		err := r.session(ctx)
-		r.unfollow()
+		err := r.sit(ctx)
 		if ctx.Err() != nil {
 			break
 		}
@@ -114,44 +123,88 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// session runs until something goes wrong.
-func (r *Runner) session(ctx context.Context) error {
+// sit runs until something goes wrong.
+func (r *Runner) sit(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	r.session = ctx
+	defer r.rise(cancel)
 	if err := r.look(ctx); err != nil {
 		return err
 	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		if r.Now().Sub(r.looked) >= lookEvery {
+		var rounds <-chan fed
+		if r.following != nil {
+			rounds = r.following.rounds
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case got := <-rounds:
+			if got.err != nil {
+				return fmt.Errorf("read outcomes: %w", got.err)
+			}
+			if err := r.fold(ctx, got.round); err != nil {
+				return err
+			}
+		case f := <-r.done:
+			f()
+		case <-timer.C:
+		}
+		if r.Now().Sub(r.looked) >= r.LookEvery {
 			if err := r.look(ctx); err != nil {
 				return err
 			}
 		}
-		if r.follower == nil { // nothing to run
-			if !shard.Sleep(ctx, lookEvery) {
-				return ctx.Err()
-			}
-			continue
-		}
-		round, err := r.follower.Next(ctx)
+		more, err := r.steps(ctx)
 		if err != nil {
-			return fmt.Errorf("read outcomes: %w", err)
-		}
-		if err := r.fold(ctx, round); err != nil {
 			return err
 		}
-		if !r.caught {
-			continue // rows that seem open may have been answered long ago
+		wait := r.LookEvery
+		if more {
+			wait = 0
 		}
-		for _, b := range r.order {
-			if err := r.step(ctx, b); err != nil {
-				return err
-			}
-		}
+		timer.Reset(wait)
 	}
 }
 
-func (r *Runner) unfollow() {
-	if r.follower != nil {
-		r.follower.Close()
-		r.follower = nil
+// steps gives each broadcast its turn, once the facts that were there are known: rows that seem open may have been answered long
+// ago.
+func (r *Runner) steps(ctx context.Context) (more bool, err error) {
+	if r.following == nil || !r.caught {
+		return false, nil
 	}
+	for _, b := range r.order {
+		again, err := r.step(ctx, b)
+		if err != nil {
+			return false, err
+		}
+		more = more || again
+	}
+	return more, nil
+}
+
+// rise ends a session and waits for what it began.
+func (r *Runner) rise(cancel context.CancelFunc) {
+	cancel()
+	r.unfollow()
+	r.inHand.Wait()
+	for _, b := range r.runs {
+		b.busy = false
+	}
+}
+
+// background does something for a broadcast that takes long; what it returns is done by the session afterwards. Nothing else is
+// begun for it meanwhile.
+func (r *Runner) background(b *run, do func(ctx context.Context) func()) {
+	b.busy = true
+	ctx := r.session
+	r.inHand.Go(func() {
+		then := do(ctx)
+		select {
+		case r.done <- func() { b.busy = false; then() }:
+		case <-ctx.Done():
+		}
+	})
 }

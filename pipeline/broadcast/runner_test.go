@@ -3,6 +3,7 @@ package broadcast_test
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func TestABroadcastReachesEachPersonOnceAndSkipsThoseOptedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.gate = func(q gate.Question) gate.Answer {
-			if q.Account != "acme" || q.Channel != "wa" || len(q.Lists) != 2 || q.Lists[0] != "default" || q.Lists[1] != "meta" {
+			if q.Account != "acme" || q.Channel != "wa" || !slices.Equal(q.Lists, []string{"blacklist", "default", "meta"}) {
 				t.Errorf("asked %+v", q)
 			}
 			if q.Pseudonym%5 == 0 {
@@ -213,7 +214,7 @@ func TestABroadcastPausedAsItBeginsStaysPaused(t *testing.T) {
 		w := newWorld(t)
 		w.speed = time.Second
 		ref := w.plan(people(1000))
-		pause, err := broadcast.StatusCommand(ref, broadcast.Paused, time.Now().UnixMilli())
+		pause, err := broadcast.StatusCommand("pause", ref, broadcast.Paused, "", time.Now().UnixMilli())
 		must(t, err)
 		w.first = &pause
 		defer w.run()()
@@ -226,7 +227,7 @@ func TestABroadcastPausedAsItBeginsStaysPaused(t *testing.T) {
 func (w *world) move(r broadcast.Ref, s broadcast.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c, err := broadcast.StatusCommand(r, s, time.Now().UnixMilli())
+	c, err := broadcast.StatusCommand("move", r, s, "asked", time.Now().UnixMilli())
 	must(w.t, err)
 	must(w.t, w.fold(c))
 }
@@ -237,7 +238,7 @@ func TestWhatIsNotSentByTheEndExpires(t *testing.T) {
 		w.gate = func(q gate.Question) gate.Answer {
 			return gate.Answer{Verdict: gate.Verdict(shards.Of(q.Pseudonym))} // Unknown or Go
 		}
-		w.idle = time.Minute
+		w.every = 5 * time.Second
 		ref := w.plan(people(40))
 		defer w.run()()
 		_, totals := w.after(24*time.Hour-2*time.Minute, ref)
@@ -250,14 +251,14 @@ func TestWhatIsNotSentByTheEndExpires(t *testing.T) {
 func TestAFinishedBroadcastCountsReceiptsAndIsForgottenADayLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		w.every = 5 * time.Second
 		ref := w.plan(people(2600)) // six pages, forgotten in two steps
 		defer w.run()()
-		status, _ := w.after(10*time.Second, ref)
+		status, _ := w.after(time.Minute, ref)
 		if status != broadcast.Finished {
 			t.Fatal(status)
 		}
 		w.mu.Lock()
-		w.idle = time.Minute
 		for _, f := range []struct {
 			id     string
 			row    int

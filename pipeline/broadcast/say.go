@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
@@ -19,18 +20,50 @@ func (r *Runner) finish(ctx context.Context, b *run) error {
 	return r.say(ctx, b, Finished)
 }
 
-// say asks for another status, and again after a while in which it has not come.
-func (r *Runner) say(ctx context.Context, b *run, status Status) error {
-	if b.said == status && r.Now().Sub(b.saidAt) < sayAgain {
+// start says that a planned broadcast begins. One that somebody has paused meanwhile stays so.
+func (r *Runner) start(ctx context.Context, b *run) error {
+	if b.waits(Running, r.Now()) {
 		return nil
 	}
-	c, err := StatusCommand(b.Ref(), status, r.Now().UnixMilli())
-	if status == Running {
-		c, err = startCommand(b.Ref(), r.Now().UnixMilli())
-	}
+	c, err := moveCommand(b.Broadcast, Running, nil, r.Now().UnixMilli())
 	if err != nil {
 		return err
 	}
+	return r.ask(ctx, b, Running, c)
+}
+
+// pause says what was found that stands in a broadcast's way.
+func (r *Runner) pause(ctx context.Context, b *run) error {
+	if b.waits(Paused, r.Now()) {
+		return nil
+	}
+	c, err := moveCommand(b.Broadcast, Paused, b.stop, r.Now().UnixMilli())
+	if err != nil {
+		return err
+	}
+	r.Logger.Warn().Int("shard", r.Shard).Str("account", b.Account).Str("broadcast", b.ID).Str("code", b.stop.Code).Str("reason", b.stop.Reason).
+		Int("answered", b.answered).Int("audience", b.Audience).Msg("broadcast is paused by itself")
+	return r.ask(ctx, b, Paused, c)
+}
+
+// say says that a broadcast has another status, wherever it stands.
+func (r *Runner) say(ctx context.Context, b *run, status Status) error {
+	if b.waits(status, r.Now()) {
+		return nil
+	}
+	c, err := StatusCommand(b.ID+"."+string(status), b.Ref(), status, "", r.Now().UnixMilli())
+	if err != nil {
+		return err
+	}
+	return r.ask(ctx, b, status, c)
+}
+
+// waits says that a status was asked for not long ago.
+func (b *run) waits(status Status, now time.Time) bool {
+	return b.said == status && now.Sub(b.saidAt) < sayAgain
+}
+
+func (r *Runner) ask(ctx context.Context, b *run, status Status, c shard.Command) error {
 	if err := r.tell(ctx, c); err != nil {
 		return err
 	}
@@ -43,22 +76,30 @@ const forgetting Status = "forgetting"
 
 // forget lets a broadcast go whose time is over, some pages at a time.
 func (r *Runner) forget(ctx context.Context, b *run) error {
-	if b.said == forgetting && r.Now().Sub(b.saidAt) < sayAgain {
+	if b.waits(forgetting, r.Now()) {
 		return nil
 	}
-	if err := r.Report.DropRows(ctx, r.Shard, b.Ref()); err != nil {
-		return fmt.Errorf("drop rows: %w", err)
+	if !b.dropped {
+		if err := r.Report.DropRows(ctx, r.Shard, b.Ref()); err != nil {
+			return fmt.Errorf("drop rows: %w", err)
+		}
+		b.dropped = true
+	}
+	if b.Source.Upload != "" {
+		record, err := AudienceRelease(r.Shards, b.Rows(), b.ID, r.Now().UnixMilli())
+		if err != nil {
+			return err
+		}
+		if err := r.Publisher.Publish(ctx, record); err != nil {
+			return fmt.Errorf("release an audience: %w", err)
+		}
 	}
 	id := b.ID + ".forget." + strconv.Itoa(b.pages())
 	c, err := command(b.Ref(), id, KindForget, r.Now().UnixMilli(), forgetBody{ID: b.ID, Pages: b.pages()})
 	if err != nil {
 		return err
 	}
-	if err := r.tell(ctx, c); err != nil {
-		return err
-	}
-	b.said, b.saidAt = forgetting, r.Now()
-	return nil
+	return r.ask(ctx, b, forgetting, c)
 }
 
 func (r *Runner) tell(ctx context.Context, c shard.Command) error {

@@ -38,12 +38,14 @@ type world struct {
 	inLanes  int
 	refuse   int // publications that fail once they got through
 	asked    int
+	paused   []string       // codes that were counted
 	first    *shard.Command // somebody's, decided before the runner's next one
 
 	gate  func(q gate.Question) gate.Answer
 	lane  func(m chat.Outbound) chat.Status // "": keeps it
 	speed time.Duration                     // of the lanes: from a message to its fact
 	idle  time.Duration                     // between rounds that bring nothing
+	every time.Duration                     // between looks; 0: as in earnest
 
 	folded int64
 	lost   bool // no position
@@ -94,7 +96,7 @@ func (w *world) run() (stop func()) {
 	r := &broadcast.Runner{
 		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Gate: w, Explain: explain, Reader: w,
 		Follow:    func(from int64) shard.Follower { return &follower{w, from} },
-		Publisher: w, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
+		Publisher: w, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
 	}
 	go func() {
 		defer close(done)
@@ -126,6 +128,8 @@ func (w *world) after(d time.Duration, r broadcast.Ref) (broadcast.Status, map[s
 }
 
 func (w *world) Gate(string) {}
+
+func (w *world) BroadcastPaused(code string) { w.paused = append(w.paused, code) }
 
 func (w *world) Active(context.Context, int) (map[broadcast.Ref]broadcast.Status, error) {
 	w.mu.Lock()

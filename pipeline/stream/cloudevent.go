@@ -5,11 +5,13 @@ import "time"
 // The types of what stands in events, consent and outcomes, as CloudEvents name them. The number at the end is raised where a
 // consumer of the one before could misread the value.
 const (
-	TypeItem    = "optgate.item.v1"    // events: an item of a webhook and what was done about it
-	TypeOptout  = "optgate.optout.v1"  // events: somebody opted out
-	TypeOptin   = "optgate.optin.v1"   // events: somebody opted in again
-	TypeConsent = "optgate.consent.v1" // consent: a row of the ledger
-	TypeOutcome = "optgate.outcome.v1" // outcomes: what became of a message
+	TypeItem      = "optgate.item.v1"      // events: an item of a webhook and what was done about it
+	TypeOptout    = "optgate.optout.v1"    // events: somebody opted out
+	TypeOptin     = "optgate.optin.v1"     // events: somebody opted in again
+	TypeConsent   = "optgate.consent.v1"   // consent: a row of the ledger
+	TypeBroadcast = "optgate.broadcast.v1" // events: a broadcast has begun, was paused, goes on or has ended
+	TypeOutcome   = "optgate.outcome.v1"   // outcomes: what became of a message
+	TypeArchive   = "optgate.archive.v1"   // outcomes: rows of a broadcast that is long over
 )
 
 // Headers of CloudEvents 1.0 in Kafka's binary mode: the value is the event's data, and what a consumer routes by stands in
