@@ -35,7 +35,9 @@ func fillAll(v reflect.Value) {
 		}
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fillAll(v.Index(0))
-		v.Index(1).SetString("another")
+		if fillAll(v.Index(1)); v.Index(1).Kind() == reflect.String {
+			v.Index(1).SetString("another")
+		}
 	case reflect.String:
 		v.SetString("some text of " + v.Type().Name())
 	case reflect.Int, reflect.Int64:
