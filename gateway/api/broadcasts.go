@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"optgate/pipeline/broadcast"
-	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
@@ -35,8 +34,12 @@ type broadcasts interface {
 
 // rows reads what became of a broadcast's rows; fault.NotCertain while that is being put together again.
 type rows interface {
-	Rows(ctx context.Context, b broadcast.Broadcast, numbers []int) ([]chat.Fact, error)
-	RowTotals(ctx context.Context, b broadcast.Broadcast) (map[chat.Status]int, error)
+	// Rows gives what became of rows, in their order.
+	Rows(ctx context.Context, b broadcast.Broadcast, numbers []int) ([]broadcast.Outcome, error)
+	// RowCounts counts the rows that have a fact.
+	RowCounts(ctx context.Context, b broadcast.Broadcast) ([]broadcast.Count, error)
+	// FindRows gives the numbers of the first rows from a number on that fit, in their order.
+	FindRows(ctx context.Context, b broadcast.Broadcast, f broadcast.Filter, from, most int) ([]int, error)
 }
 
 // asker is the gate.
@@ -119,6 +122,10 @@ type broadcastAnswer struct {
 	Created  string   `json:"created_at"`
 	Ends     string   `json:"ends_at"`
 	Ended    string   `json:"ended_at,omitempty"`
+
+	Pause  *pauseAnswer `json:"pause,omitempty"` // why it is paused
+	Errors []errorCount `json:"errors"`
+	Barred []listCount  `json:"skipped_by"`
 }
 
 func (a *API) showBroadcast(c *call) error {
@@ -126,7 +133,7 @@ func (a *API) showBroadcast(c *call) error {
 	if err != nil {
 		return err
 	}
-	shown, err := a.shown(c.ctx, *b)
+	shown, err := a.shown(c.ctx, *b, a.rowsOf(*b).counts)
 	if err != nil {
 		return err
 	}
@@ -144,7 +151,11 @@ func (a *API) listBroadcasts(c *call) error {
 	}
 	data := make([]broadcastAnswer, len(page))
 	for i, b := range page {
-		if data[i], err = a.shown(c.ctx, b); err != nil {
+		counts := a.rowsOf(b).counts
+		if b.Archived != nil { // what came later is read for one that is shown alone
+			counts = func(context.Context) ([]broadcast.Count, error) { return b.Archived.Counts, nil }
+		}
+		if data[i], err = a.shown(c.ctx, b, counts); err != nil {
 			return err
 		}
 	}
@@ -163,14 +174,15 @@ func (a *API) broadcastOf(c *call) (*broadcast.Broadcast, error) {
 	return b, nil
 }
 
-func (a *API) shown(ctx context.Context, b broadcast.Broadcast) (broadcastAnswer, error) {
-	totals, err := a.Broadcast.Rows.RowTotals(ctx, b)
+func (a *API) shown(ctx context.Context, b broadcast.Broadcast, read func(context.Context) ([]broadcast.Count, error)) (broadcastAnswer, error) {
+	counts, err := read(ctx)
 	if err != nil {
 		return broadcastAnswer{}, err
 	}
 	return broadcastAnswer{
-		Accepted: broadcast.Accepted{ID: b.ID, Status: b.Status, Totals: b.Totals(totals)},
-		Channel:  b.Channel, Category: b.Category, Lists: b.Lists,
+		Accepted: broadcast.Accepted{ID: b.ID, Status: b.Status, Totals: b.Totals(broadcast.ByStatus(counts))},
+		Pause:    pauseOf(b), Errors: byError(counts), Barred: byList(counts),
+		Channel: b.Channel, Category: b.Category, Lists: b.Lists,
 		Created: instant(b.Created), Ends: instant(b.EndsAt), Ended: instant(b.Ended),
 	}, nil
 }

@@ -142,23 +142,33 @@ func (d *desk) Broadcasts(ctx context.Context, account, _ string, _ int) (all []
 	return all, "", nil
 }
 
-func (d *desk) Rows(_ context.Context, _ broadcast.Broadcast, numbers []int) (facts []chat.Fact, err error) {
+func (d *desk) Rows(_ context.Context, _ broadcast.Broadcast, numbers []int) (rows []broadcast.Outcome, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, n := range numbers {
-		facts = append(facts, d.facts[n])
+		rows = append(rows, broadcast.Outcome{}.Fold(d.facts[n]))
 	}
-	return facts, cmp.Or(d.unfolded, d.away)
+	return rows, cmp.Or(d.unfolded, d.away)
 }
 
-func (d *desk) RowTotals(context.Context, broadcast.Broadcast) (map[chat.Status]int, error) {
+func (d *desk) FindRows(_ context.Context, b broadcast.Broadcast, f broadcast.Filter, from, most int) (numbers []int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	totals := map[chat.Status]int{}
-	for _, f := range d.facts {
-		totals[f.Status]++
+	for n := from; n <= b.Audience && len(numbers) < most; n++ {
+		if o := (broadcast.Outcome{}).Fold(d.facts[n]); f.Fits(o.Shown(), o.Error, o.List) {
+			numbers = append(numbers, n)
+		}
 	}
-	return totals, cmp.Or(d.unfolded, d.away)
+	return numbers, cmp.Or(d.unfolded, d.away)
+}
+
+func (d *desk) RowCounts(context.Context, broadcast.Broadcast) (counts []broadcast.Count, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.facts {
+		counts = append(counts, broadcast.Count{Status: f.Status, Error: f.Error, List: f.List, N: 1})
+	}
+	return counts, cmp.Or(d.unfolded, d.away)
 }
 
 // Single folds what there is of a message, once d.behind looks are over.

@@ -3,8 +3,6 @@ package api
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,24 +12,22 @@ import (
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
-	"optgate/pipeline/optout"
 )
 
-// reportRow is one recipient in a report.
-type reportRow struct {
-	To        string      `json:"to"`
-	Given     string      `json:"given"`
-	Status    chat.Status `json:"status"`
-	Error     string      `json:"error"`
-	List      string      `json:"list"`
-	Reason    string      `json:"reason"`
-	MessageID string      `json:"message_id"`
-	Updated   string      `json:"updated_at"`
+// reportPage is one page of a report.
+type reportPage struct {
+	Data  []reportRow `json:"data"`
+	Next  *string     `json:"next"`
+	Total int         `json:"total"` // rows that fit, on whichever page
 }
 
 // reportBroadcast gives a broadcast's rows: as a paged list, or all of them as a stream of CSV or NDJSON.
 func (a *API) reportBroadcast(c *call) error {
-	wanted, err := c.statuses()
+	filter, err := c.rowFilter()
+	if err != nil {
+		return err
+	}
+	write, kind, err := sheetOf(c, reportSheet())
 	if err != nil {
 		return err
 	}
@@ -39,149 +35,89 @@ func (a *API) reportBroadcast(c *call) error {
 	if err != nil {
 		return err
 	}
-	switch c.query("format") {
-	case "", "json":
-		return a.pageReport(c, *b, wanted)
-	case "csv":
-		c.rc.Response.Header.Set("Content-Disposition", `attachment; filename="broadcast-`+b.ID+`.csv"`)
-		return a.streamReport(c, *b, wanted, "text/csv; charset=utf-8", writeCSV)
-	case "ndjson":
-		return a.streamReport(c, *b, wanted, "application/x-ndjson", writeNDJSON)
+	if write == nil {
+		return a.pageReport(c, *b, filter)
 	}
-	return wrongField(fault.Invalid, "format", "unknown_format", "is json, csv or ndjson")
-}
-
-// statuses gives ?status=, one or several with commas; none: all.
-func (c *call) statuses() (wanted []chat.Status, err error) {
-	if c.query("status") == "" {
-		return nil, nil
-	}
-	for name := range strings.SplitSeq(c.query("status"), ",") {
-		status := chat.Status(name)
-		if status != chat.Queued && status.Rank() == 0 {
-			return nil, wrongField(fault.Invalid, "status", "unknown_status",
-				"is Queued, Skipped, Sent, Delivered, Read, Failed, Unknown, Cancelled or Expired")
-		}
-		wanted = append(wanted, status)
-	}
-	return wanted, nil
-}
-
-func (a *API) pageReport(c *call, b broadcast.Broadcast, wanted []chat.Status) error {
-	limit, after, err := c.page()
-	if err != nil {
-		return err
-	}
-	from := 1
-	if after != "" {
-		n, err := strconv.Atoi(after)
-		if err != nil || n < 0 || n > b.Audience {
-			return wrongField(fault.Invalid, "after", "unknown_cursor", "is no cursor of this report")
-		}
-		from = n + 1
-	}
-	data, last, more := []reportRow{}, 0, false
-	err = a.eachRow(c.ctx, b, from, wanted, func(n int, row reportRow) error {
-		if len(data) == limit {
-			more = true
-			return errEnough
-		}
-		data, last = append(data, row), n
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return err
-	}
-	next := ""
-	if more {
-		next = strconv.Itoa(last)
-	}
-	return c.list(data, next)
-}
-
-var errEnough = errors.New("enough rows")
-
-type writeRows func(w *bufio.Writer) (write func(reportRow) error, end func() error)
-
-func (a *API) streamReport(c *call, b broadcast.Broadcast, wanted []chat.Status, kind string, rows writeRows) error {
-	if _, err := a.Broadcast.Rows.RowTotals(c.ctx, b); err != nil {
+	rows := a.rowsOf(*b)
+	if _, err := rows.counts(c.ctx); err != nil {
 		return err // while it can still be told
 	}
-	return c.stream(kind, func(ctx context.Context, w *bufio.Writer) error {
-		write, end := rows(w)
-		if err := a.eachRow(ctx, b, 1, wanted, func(_ int, row reportRow) error { return write(row) }); err != nil {
+	return c.streamSheet("broadcast-"+b.ID, kind, func(ctx context.Context, w *bufio.Writer) error {
+		row, end := write(w)
+		if _, err := rows.each(ctx, walk{filter: filter, from: 1, batch: rowsAtOnce}, func(_ int, r reportRow) error { return row(r) }); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
 		return end()
 	})
 }
 
-// eachRow reads rows from a number on, page by page, and hands on those of the wanted statuses.
-func (a *API) eachRow(ctx context.Context, b broadcast.Broadcast, from int, wanted []chat.Status, each func(n int, row reportRow) error) error {
-	at := b.Ref().Shard(a.Shards)
-	first, _ := b.Find(from)
-	for n := first; n < len(b.Pages); n++ {
-		states, err := a.States.States(ctx, at, b.Ref().PageKey(n))
-		if err != nil {
-			return err
+// errEnough ends a walk before the row that it is given for.
+var errEnough = errors.New("enough rows")
+
+func (a *API) pageReport(c *call, b broadcast.Broadcast, filter broadcast.Filter) error {
+	limit, after, err := c.page()
+	if err != nil {
+		return err
+	}
+	w := walk{filter: filter, from: 1, batch: limit + 1, pages: pagesOfCall}
+	if after != "" {
+		n, err := strconv.Atoi(after)
+		if err != nil || n < 0 || n > b.Audience {
+			return wrongField(fault.Invalid, "after", "unknown_cursor", "is no cursor of this report")
 		}
-		var page broadcast.Page
-		if states[0] == nil || json.Unmarshal(states[0], &page) != nil {
-			return fault.New(fault.NotFound, "not_found", "The rows of this broadcast are no longer kept.")
+		w.from = n + 1
+	}
+	rows := a.rowsOf(b)
+	counts, err := rows.counts(c.ctx)
+	if err != nil {
+		return err
+	}
+	page := reportPage{Data: []reportRow{}, Total: filter.Matching(b.Audience, counts)}
+	next, err := rows.each(c.ctx, w, func(_ int, row reportRow) error {
+		if len(page.Data) == limit {
+			return errEnough
 		}
-		page.Rows = slices.DeleteFunc(page.Rows, func(r broadcast.Row) bool { return r.N < from })
-		numbers := make([]int, len(page.Rows))
-		for i, r := range page.Rows {
-			numbers[i] = r.N
+		page.Data = append(page.Data, row)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if next > 0 {
+		cursor := strconv.Itoa(next - 1)
+		page.Next = &cursor
+	}
+	return c.answer(200, page)
+}
+
+// rowFilter gives ?status=, ?error= and ?list=, each several times or with commas; none: all rows.
+func (c *call) rowFilter() (f broadcast.Filter, err error) {
+	for _, name := range c.several("status") {
+		status := chat.Status(name)
+		if status != chat.Queued && status.Rank() == 0 {
+			return f, wrongField(fault.Invalid, "status", "unknown_status",
+				"is Queued, Skipped, Sent, Delivered, Read, Failed, Unknown, Cancelled or Expired")
 		}
-		facts, err := a.Broadcast.Rows.Rows(ctx, b, numbers)
-		if err != nil {
-			return err
+		f.Statuses = append(f.Statuses, status)
+	}
+	f.Lists = c.several("list")
+	f.Errors = c.several("error")
+	for _, whole := range c.rc.QueryArgs().PeekMulti("error") { // a text of Meta's may hold commas
+		if text := string(whole); strings.Contains(text, ",") {
+			f.Errors = append(f.Errors, text)
 		}
-		for i, r := range page.Rows {
-			row := reported(b, r, facts[i])
-			if len(wanted) > 0 && !slices.Contains(wanted, row.Status) {
-				continue
+	}
+	return f, nil
+}
+
+// several gives all values of a parameter of the query, which stands there several times or with commas.
+func (c *call) several(name string) (values []string) {
+	for _, given := range c.rc.QueryArgs().PeekMulti(name) {
+		for value := range strings.SplitSeq(string(given), ",") {
+			if value = strings.TrimSpace(value); value != "" && !slices.Contains(values, value) {
+				values = append(values, value)
 			}
-			if err := each(r.N, row); err != nil {
-				return err
-			}
 		}
 	}
-	return nil
-}
-
-func reported(b broadcast.Broadcast, r broadcast.Row, f chat.Fact) reportRow {
-	row := reportRow{
-		Given: r.Given, Status: f.Status, Error: f.Error, List: f.List, Reason: f.Reason, MessageID: f.MessageID, Updated: instant(f.At),
-	}
-	if r.To != "" {
-		row.To = r.To.Shown()
-	}
-	if f.Status == "" {
-		row.Status, row.Updated = chat.Queued, instant(b.Created)
-	}
-	return row
-}
-
-func writeNDJSON(w *bufio.Writer) (func(reportRow) error, func() error) {
-	encoder := json.NewEncoder(w)
-	return func(row reportRow) error { return encoder.Encode(row) }, w.Flush
-}
-
-func writeCSV(w *bufio.Writer) (func(reportRow) error, func() error) {
-	rows := csv.NewWriter(w)
-	end := func() error {
-		rows.Flush()
-		return rows.Error()
-	}
-	names := []string{"to", "given", "status", "error", "list", "reason", "message_id", "updated_at"}
-	if err := rows.Write(names); err != nil {
-		return func(reportRow) error { return err }, end
-	}
-	return func(r reportRow) error {
-		return rows.Write([]string{
-			optout.Cell(r.To), optout.Cell(r.Given), string(r.Status), optout.Cell(r.Error), optout.Cell(r.List), optout.Cell(r.Reason), optout.Cell(r.MessageID), r.Updated,
-		})
-	}, end
+	return values
 }

@@ -92,9 +92,9 @@ func TestAReportHasARowForEachRecipientInEveryFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]string{
-		{"to", "given", "status", "error", "list", "reason", "message_id", "updated_at"},
-		{"+447700900599", "+447700900599", "Skipped", "Optout Number", "default", "on list default for channel wa", "", moment},
-		{"", `'=HYPERLINK("x")`, "Failed", "Invalid Number", "", "", "", moment},
+		{"to", "given", "status", "error", "list", "reason", "message_id", "updated_at", "line", "sent_at", "delivered_at", "read_at", "failed_at"},
+		{"+447700900599", "+447700900599", "Skipped", "Optout Number", "default", "on list default for channel wa", "", moment, "600", "", "", "", ""},
+		{"", `'=HYPERLINK("x")`, "Failed", "Invalid Number", "", "", "", moment, "1101", "", "", "", moment},
 	}
 	if diff := cmp.Diff(want, cells); diff != "" || sheet.header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Errorf("csv: %s %s", sheet.header.Get("Content-Type"), diff)
