@@ -185,6 +185,17 @@ var wanted = map[string]struct{ query, body, kind string }{
 	"GET /v1/why":                            {query: "channel=wa&to={phone}&category=marketing&lists={list}"},
 	"POST /v1/keyword-replays":               {body: `{"keywords":["leave"],"list":"{list}"}`},
 
+	"POST /v1/blacklist":        {body: `{"to":"+447700907009","channel":"wa"}`},
+	"DELETE /v1/blacklist/{id}": {},
+	"POST /v1/blacklist/delete": {body: `{"ids":["{blacklist}"]}`},
+	"POST /v1/contacts":         {body: `{"to":"{phone}","tags":["mine"]}`},
+	"PATCH /v1/contacts/{id}":   {body: `{"name":"Mine"}`},
+	"DELETE /v1/contacts/{id}":  {},
+	"POST /v1/segments":         {body: `{"name":"Mine","conditions":[{"list":"{list}"}]}`},
+	"PATCH /v1/segments/{id}":   {body: `{"name":"Mine"}`},
+	"DELETE /v1/segments/{id}":  {},
+	"POST /v1/segments/count":   {query: "channel=wa", body: `{"conditions":[{"list":"{list}"}]}`},
+
 	"GET /v1/tokens":         {query: "account=acme"},
 	"POST /v1/tokens":        {query: "account=acme", body: `{"name":"mine","scopes":["admin"]}`},
 	"DELETE /v1/tokens/{id}": {query: "account=acme"},

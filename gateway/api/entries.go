@@ -49,11 +49,16 @@ func shown(id chat.Identifier) (to, email *string) {
 
 // listEntries answers GET /v1/optout-lists/{list}/entries: a page, or with ?format= all of them as a stream.
 func (a *API) listEntries(c *call) error {
-	limit, after, err := c.page()
+	account, l, err := a.listOf(c)
 	if err != nil {
 		return err
 	}
-	account, l, err := a.listOf(c)
+	return a.pageEntries(c, account, l, func(one optout.Listed) any { return viewEntry(one) })
+}
+
+// pageEntries answers with a page of those on a list, each shown by view, or with ?format= with all of them.
+func (a *API) pageEntries(c *call, account optout.Account, l optout.List, view func(optout.Listed) any) error {
+	limit, after, err := c.page()
 	if err != nil {
 		return err
 	}
@@ -71,9 +76,9 @@ func (a *API) listEntries(c *call) error {
 	if err != nil {
 		return err
 	}
-	views := make([]entryView, len(page))
+	views := make([]any, len(page))
 	for i, one := range page {
-		views[i] = viewEntry(one)
+		views[i] = view(one)
 	}
 	return c.list(views, next)
 }

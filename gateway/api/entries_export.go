@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"optgate/pipeline/fault"
+	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
 )
 
@@ -19,6 +20,8 @@ type entryRow struct {
 	Channel string    `json:"channel"`
 	At      time.Time `json:"at"`
 	Source  string    `json:"source"`
+	Note    string    `json:"note,omitempty"` // of the blacklist only, as By
+	By      string    `json:"by,omitempty"`
 }
 
 // exportPage is how many entries are read at once.
@@ -27,10 +30,14 @@ const exportPage = 10_000
 // exportEntries streams every entry that is looked for, page after page, as CSV or NDJSON. Who comes or goes meanwhile may
 // be in it or not; nobody else is missing or doubled. If it can't be read to its end, the connection is cut.
 func (a *API) exportEntries(c *call, l optout.List, search optout.Search, format string) error {
-	kind, rows := "text/csv; charset=utf-8", entriesCSV
+	kind, name := "text/csv; charset=utf-8", "optouts-"+l.ID
+	rows := entriesCSV("to", "email", "channel", "at", "source")
+	if l.ID == gate.Blacklist {
+		name, rows = l.ID, entriesCSV("to", "email", "channel", "at", "source", "note", "by")
+	}
 	switch format {
 	case "csv":
-		c.rc.Response.Header.Set("Content-Disposition", `attachment; filename="optouts-`+l.ID+`.csv"`)
+		c.rc.Response.Header.Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
 	case "ndjson":
 		kind, rows = "application/x-ndjson", entriesNDJSON
 	default:
@@ -60,7 +67,7 @@ func (a *API) exportEntries(c *call, l optout.List, search optout.Search, format
 }
 
 func exportedEntry(l optout.Listed) entryRow {
-	row := entryRow{Channel: l.Channel, At: l.Since.UTC(), Source: l.Source}
+	row := entryRow{Channel: l.Channel, At: l.Since.UTC(), Source: l.Source, Note: l.Note, By: l.By}
 	to, email := shown(l.Who)
 	if to != nil {
 		row.To = *to
@@ -76,18 +83,23 @@ func entriesNDJSON(w *bufio.Writer) (write func(entryRow) error, end func() erro
 	return func(row entryRow) error { return encoder.Encode(row) }, w.Flush
 }
 
-func entriesCSV(w *bufio.Writer) (write func(entryRow) error, end func() error) {
-	rows := csv.NewWriter(w)
-	end = func() error {
-		rows.Flush()
-		return rows.Error()
+// entriesCSV writes entries in as many of their columns as have a title.
+func entriesCSV(titles ...string) func(w *bufio.Writer) (write func(entryRow) error, end func() error) {
+	return func(w *bufio.Writer) (write func(entryRow) error, end func() error) {
+		rows := csv.NewWriter(w)
+		end = func() error {
+			rows.Flush()
+			return rows.Error()
+		}
+		if err := rows.Write(titles); err != nil {
+			return func(entryRow) error { return err }, end
+		}
+		return func(r entryRow) error {
+			cells := []string{
+				optout.Cell(r.To), optout.Cell(r.Email), optout.Cell(r.Channel), r.At.Format(time.RFC3339Nano), r.Source,
+				optout.Cell(r.Note), optout.Cell(r.By),
+			}
+			return rows.Write(cells[:len(titles)])
+		}, end
 	}
-	if err := rows.Write([]string{"to", "email", "channel", "at", "source"}); err != nil {
-		return func(entryRow) error { return err }, end
-	}
-	return func(r entryRow) error {
-		return rows.Write([]string{
-			optout.Cell(r.To), optout.Cell(r.Email), optout.Cell(r.Channel), r.At.Format(time.RFC3339Nano), r.Source,
-		})
-	}, end
 }

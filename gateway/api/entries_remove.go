@@ -23,6 +23,11 @@ func (a *API) removeEntries(c *call) error {
 	if err != nil {
 		return err
 	}
+	return a.removeFrom(c, account, l)
+}
+
+// removeFrom takes those whom a call's body names off a list.
+func (a *API) removeFrom(c *call, account optout.Account, l optout.List) error {
 	var body struct {
 		IDs []string `json:"ids"`
 	}

@@ -32,6 +32,17 @@ func wrongFields(wrong []fault.Field) error {
 	return f
 }
 
+// alsoWrong is the error about the fields of an error that wrongFields gave, or nil, and of others.
+func alsoWrong(err error, wrong []fault.Field) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && len(wrong) > 0 && len(f.Fields) > 0 {
+		return wrongFields(append(f.Fields, wrong...))
+	}
+	if err != nil {
+		return err
+	}
+	return wrongFields(wrong)
+}
+
 // fieldOf says of a field what was wrong with its text.
 func fieldOf(field string, err error) fault.Field {
 	if f, ok := errors.AsType[*fault.Error](err); ok {

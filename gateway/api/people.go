@@ -16,6 +16,7 @@ type personView struct {
 	identity
 	Known     bool         `json:"known"` // else nothing was ever heard of this identifier
 	Optouts   []optoutView `json:"optouts"`
+	Blocks    []blockView  `json:"blocks"`    // entries of the blacklist, of all aliases
 	Aliases   []aliasView  `json:"aliases"`   // the identifier itself first
 	Truncated bool         `json:"truncated"` // there are more aliases
 }
@@ -53,7 +54,7 @@ func (a *API) showPerson(c *call) error {
 	}
 	view := personView{
 		identity: viewIdentity(me), Known: circle.persons[0].V > 0, Truncated: circle.truncated,
-		Optouts: []optoutView{}, Aliases: make([]aliasView, 0, len(circle.refs)),
+		Optouts: []optoutView{}, Blocks: []blockView{}, Aliases: make([]aliasView, 0, len(circle.refs)),
 	}
 	circle.refs[0] = me
 	names := map[chat.Pseudonym]optout.Ref{}
@@ -67,6 +68,9 @@ func (a *API) showPerson(c *call) error {
 			alias.Links = append(alias.Links, tieView{viewIdentity(to), time.UnixMilli(l.Since).UTC(), l.By})
 		}
 		view.Aliases = append(view.Aliases, alias)
+		for _, e := range circle.persons[i].Blocked() {
+			view.Blocks = append(view.Blocks, viewBlocked(r, e))
+		}
 		for _, o := range circle.optouts(account, i) {
 			view.Optouts = append(view.Optouts, optoutView{alias.identity, o})
 		}

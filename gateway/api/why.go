@@ -49,7 +49,7 @@ func (a *API) why(c *call) error {
 		if err != nil {
 			return err
 		}
-		if l, ok := account.List(bars.List); barred && ok {
+		if l, ok := listNamed(account, bars.List); barred && ok {
 			explained.Name, explained.Reason = l.Name, optout.Reason(barring(person, l, bars))
 		}
 		if barred && bars.Via != 0 {
