@@ -105,6 +105,9 @@ func messageOf(topic string, r kept) string {
 	case "intents.replies", "intents.bulk":
 		return "intent"
 	case "outcomes":
+		if value.Kind == "archive" {
+			return "outcome.archive"
+		}
 		return "outcome"
 	}
 	return topic

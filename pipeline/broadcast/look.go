@@ -21,7 +21,7 @@ func (r *Runner) look(ctx context.Context) error {
 	r.looked = r.Now()
 	var changed []string
 	for ref, status := range active {
-		if b := r.runs[ref]; b == nil || b.Status != status || b.said != "" {
+		if b := r.runs[ref]; b == nil || b.Status != status || b.said != "" || b.archival != nil {
 			changed = append(changed, ref.Key())
 		}
 	}
