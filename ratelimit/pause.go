@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// What Meta allows a number towards one person: a message every six seconds, and 45 at once that are borrowed from the future.
+const (
+	PairEvery = 6 * time.Second
+	PairBurst = 45
+)
+
 // longestPair is the longest pause of a pair: more would be a delay and no wait.
 const longestPair = 256 * time.Second
 

@@ -11,7 +11,7 @@ func (m *Metrics) begin() {
 	m.optouts.begin([]string{"meta"}, "meta")
 	m.gate.begin([]string{"go", "skip", "unknown"})
 	m.sends.begin(lanes,
-		"sent", "failed", "skipped", "expired", "cancelled", "unknown", "again", "repeat", "halted", "dead",
+		"sent", "failed", "skipped", "expired", "cancelled", "unknown", "again", "repeat", "halted", "tier_full", "dead",
 	)
 	m.paused.begin([]string{
 		"asked", "token_expired", "no_permission", "account_locked", "payment_required", "number_unusable", "spam_limit", "template_unusable",

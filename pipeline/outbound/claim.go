@@ -81,8 +81,8 @@ func (r *run) begin(ctx context.Context) error {
 // interrupted is a message of which only an intent is known.
 func interrupted(m mark, id string) *item {
 	return &item{
-		Outbound: chat.Outbound{ID: id, Account: m.Account, Broadcast: m.Broadcast, Row: m.Row},
-		offset:   -1, key: keyOf(m.Account, id), attempt: m.Attempt, timer: -1,
+		Outbound: chat.Outbound{ID: id, Account: m.Account, Broadcast: m.Broadcast, Row: m.Row, Channel: m.Channel, Pseudonym: m.Pseudonym},
+		offset:   -1, key: keyOf(m.Account, id), attempt: m.Attempt, timer: -1, opens: m.Opens,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/stream"
 )
@@ -39,6 +40,11 @@ type item struct {
 	at       time.Time // when its timer fires: to make it ready, or expired
 	timer    int       // index among the timers; -1: none
 	settled  bool      // its done mark is in the log, or on its way
+
+	template bool          // see counts
+	opens    bool          // it reaches the person outside of a service window
+	seat     channel.Place // the person's, where mark is not ""
+	mark     string        // of the memory that counts them
 }
 
 var errNoMessage = errors.New("not a message to send")
@@ -57,6 +63,7 @@ func decode(rec stream.Record) (*item, error) {
 	}
 	it.key = keyOf(it.Account, it.ID)
 	it.until = time.UnixMilli(it.Until)
+	it.template = counts(it.Outbound)
 	return it, nil
 }
 

@@ -83,24 +83,26 @@ const (
 // Lane sends the messages of one partition. Any number of processes may believe to own it: each intent is appended to a
 // log of which Kafka refuses all but the last to claim, so that no message is called twice.
 type Lane struct {
-	Kind      Kind
-	Partition int
-	Shards    chat.Shards
-	Intents   shard.Log                                                   // the fenced log of this partition's intents
-	Reader    shard.Reader                                                // of intents
-	Follow    func(from int64) shard.Follower                             // of this partition's messages
-	Holds     func(ctx context.Context) error                             // nil once it is certain that this process is the one assigned; asked before each claim; may be nil
-	Gate      asker                                                       //
-	Explain   Explainer                                                   // may be nil
-	Caller    Caller                                                      //
-	Publisher stream.Publisher                                            // of facts
-	Pace      pacer                                                       // of the numbers
-	Hold      func() bool                                                 // says that bulk must wait, since STOPs lie unread; may be nil
-	Directory *chat.Directory                                             //
-	Calls     int                                                         // under way at once at most; 0: 64
-	OptedOut  func(m chat.Outbound, at time.Time) (*stream.Record, error) // gives the command that files who stopped marketing at Meta; may be nil
-	Log       zerolog.Logger                                              //
-	Metrics   meter                                                       //
+	Kind       Kind
+	Partition  int
+	Shards     chat.Shards
+	Intents    shard.Log                                                   // the fenced log of this partition's intents
+	Reader     shard.Reader                                                // of intents
+	Follow     func(from int64) shard.Follower                             // of this partition's messages
+	Holds      func(ctx context.Context) error                             // nil once it is certain that this process is the one assigned; asked before each claim; may be nil
+	Gate       asker                                                       //
+	Explain    Explainer                                                   // may be nil
+	Caller     Caller                                                      //
+	Publisher  stream.Publisher                                            // of facts
+	Pace       pacer                                                       // of the numbers
+	Conditions conditions                                                  // of channels; may be nil
+	Reach      Reach                                                       // counts people; may be zero
+	Hold       func() bool                                                 // says that bulk must wait, since STOPs lie unread; may be nil
+	Directory  *chat.Directory                                             //
+	Calls      int                                                         // under way at once at most; 0: 64
+	OptedOut   func(m chat.Outbound, at time.Time) (*stream.Record, error) // gives the command that files who stopped marketing at Meta; may be nil
+	Log        zerolog.Logger                                              //
+	Metrics    meter                                                       //
 }
 
 // Run claims the partition and sends its messages. It returns nil once ctx has ended and what was under way is settled;

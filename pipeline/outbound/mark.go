@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"optgate/pipeline/chat"
 	"optgate/pipeline/stream"
 )
 
@@ -17,6 +18,11 @@ type mark struct {
 	Row       int      `json:"row,omitempty"`
 	Attempt   int      `json:"attempt,omitempty"` // 1: the first
 	Offset    int64    `json:"offset,omitempty"`  // of the oldest message that is not done, or of the next one
+
+	// Of an intent, and of a message that is done: it reaches, or has perhaps reached, this person outside of a service window.
+	Opens     bool           `json:"opens,omitempty"`
+	Channel   string         `json:"channel,omitempty"`
+	Pseudonym chat.Pseudonym `json:"pseudonym,omitempty"`
 }
 
 type markKind string
@@ -34,6 +40,9 @@ func (k markKind) about(it *item) *stream.Record {
 	m := mark{Kind: k, Account: it.Account, Broadcast: it.Broadcast, Row: it.Row}
 	if k == markIntent || k == markAgain {
 		m.Attempt = it.attempt
+	}
+	if (k == markIntent || k == markDone) && it.opens {
+		m.Opens, m.Channel, m.Pseudonym = true, it.Channel, it.Pseudonym
 	}
 	return m.record(it.ID)
 }

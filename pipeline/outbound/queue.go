@@ -2,10 +2,10 @@ package outbound
 
 import (
 	"container/list"
-	"maps"
 	"slices"
 	"time"
 
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 	"optgate/ratelimit"
 )
@@ -20,7 +20,13 @@ type queue struct {
 	ready   int
 	busy    int // messages picked or called
 	places  places
-	pairs   map[chat.Pseudonym]*pair
+	pairs   pairs
+
+	condition channel.Condition // as last known
+	known     bool
+	uncounted time.Time       // templates aren't tried before: nobody can be counted
+	unlimited bool            // the portfolio's people are counted by nobody
+	back      []channel.Place // to be given back
 
 	resume time.Time // nothing is sent before
 	halt   ratelimit.Backoff
@@ -33,24 +39,10 @@ type flow struct {
 	items     list.List
 }
 
-// pair is a person for whom this channel was too fast.
-type pair struct {
-	refused int // times in a row
-	until   time.Time
-}
-
-const (
-	defaultRate = 80   // messages a second that Meta allows a number that nobody has asked more for
-	mostPairs   = 1000 // remembered of a channel before old ones are forgotten
-)
-
 func newQueue(c chat.Channel) *queue {
-	if c.Rate <= 0 {
-		c.Rate = defaultRate
-	}
 	return &queue{
 		channel: c, number: c.Account + "/" + c.ID,
-		flows: map[string]*flow{}, pairs: map[chat.Pseudonym]*pair{},
+		flows: map[string]*flow{}, pairs: pairs{of: map[chat.Pseudonym]*pair{}},
 		halt: ratelimit.Backoff{First: 10 * time.Second, Most: 5 * time.Minute},
 		wait: ratelimit.Backoff{First: 250 * time.Millisecond, Most: time.Minute},
 	}
@@ -142,30 +134,4 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// tooFast notes a refusal for one person and gives the end of their pause.
-func (q *queue) tooFast(who chat.Pseudonym, now time.Time) time.Time {
-	if len(q.pairs) > mostPairs {
-		maps.DeleteFunc(q.pairs, func(_ chat.Pseudonym, p *pair) bool { return now.Sub(p.until) > ratelimit.Pair(p.refused) })
-	}
-	p := q.pairs[who]
-	if p == nil {
-		p = &pair{}
-		q.pairs[who] = p
-	}
-	if !now.Before(p.until) {
-		p.refused++
-		p.until = now.Add(ratelimit.Pair(p.refused))
-	}
-	return p.until
-}
-
-// paused gives the end of a person's pause, if there is one.
-func (q *queue) paused(who chat.Pseudonym, now time.Time) (time.Time, bool) {
-	p := q.pairs[who]
-	if p == nil {
-		return time.Time{}, false
-	}
-	return p.until, now.Before(p.until)
 }

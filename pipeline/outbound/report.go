@@ -26,12 +26,8 @@ func (r *run) close(it *item, fact chat.Fact, res *result) {
 	}
 	r.timers.stop(it)
 	it.state = closed
-	fact.V, fact.ID, fact.Account, fact.Broadcast, fact.Row, fact.At = stream.Version, it.ID, it.Account, it.Broadcast, it.Row, now.UnixMilli()
-	value, _ := json.Marshal(fact) //nolint:errchkjson // strings and numbers can always be written
-	r.reports = append(r.reports, report{it, &stream.Record{
-		Topic: stream.Outcomes, Partition: r.Shards.Outcomes(it.Account, it.Broadcast, it.ID), Key: []byte(it.Broadcast), Value: value,
-		Headers: fact.Headers(),
-	}})
+	fact = about(it, fact, now)
+	r.reports = append(r.reports, report{it, r.record(fact)})
 	label := strings.ToLower(string(fact.Status))
 	r.Metrics.Send(string(r.Kind), label)
 	line := r.Log.Info().Str("lane", string(r.Kind)).Int("partition", r.Partition).Int64("offset", it.offset).Str("id", it.ID).
@@ -47,6 +43,39 @@ func (r *run) close(it *item, fact chat.Fact, res *result) {
 		line = line.Dur("took", res.took).AnErr("cause", res.err)
 	}
 	line.Msg("message settled")
+}
+
+// about says of which message a fact is, and since when.
+func about(it *item, fact chat.Fact, now time.Time) chat.Fact {
+	fact.V, fact.ID, fact.Account, fact.Broadcast, fact.Row, fact.At = stream.Version, it.ID, it.Account, it.Broadcast, it.Row, now.UnixMilli()
+	fact.Channel, fact.Pseudonym, fact.Opens = it.Channel, it.Pseudonym, it.opens
+	return fact
+}
+
+func (r *run) record(fact chat.Fact) *stream.Record {
+	value, _ := json.Marshal(fact) //nolint:errchkjson // strings and numbers can always be written
+	return &stream.Record{
+		Topic: stream.Outcomes, Partition: r.Shards.Outcomes(fact.Account, fact.Broadcast, fact.ID), Key: []byte(fact.Broadcast), Value: value,
+		Headers: fact.Headers(),
+	}
+}
+
+// notify tells the broadcasts that have messages in a queue that their channel can't send, and why: facts of messages that are
+// still queued, which change no report. Whoever runs the broadcast pauses it.
+func (r *run) notify(q *queue, it *item, refusal *Refusal, now time.Time) {
+	told := map[string]bool{"": true}
+	tell := func(one *item) {
+		if told[one.Broadcast] {
+			return
+		}
+		told[one.Broadcast] = true
+		fact := about(one, chat.Fact{Status: chat.Queued, Code: refusal.Code, Error: refusal.Error()}, now)
+		r.reports = append(r.reports, report{record: r.record(fact)})
+	}
+	tell(it)
+	for _, f := range q.ring {
+		tell(f.items.Front().Value.(*item))
+	}
 }
 
 // publish keeps what became of messages. What Kafka doesn't take now is tried again; until then the messages stay open.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"optgate/pipeline/chat"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 	"optgate/ratelimit"
@@ -30,6 +31,7 @@ type run struct {
 	ring    []*queue
 	turnOf  int // of which queue in the ring
 	timers  timers
+	clocks  chat.Clocks
 	resume  time.Time // nothing is sent before
 	doubt   ratelimit.Backoff
 	busy    int // messages picked or called
@@ -141,10 +143,12 @@ func (r *run) turn(ctx context.Context) error {
 	}
 	r.fire(time.Now())
 	r.publish(r.work)
-	batch := r.ask(r.work, r.pick(r.work))
+	r.giveBack(r.work)
+	batch := r.reach(r.work, r.ask(r.work, r.pick(r.work)))
 	if err := r.write(r.work, batch); err != nil {
 		return err
 	}
+	batch = r.sure(r.work, batch)
 	if ctx.Err() != nil {
 		return nil // finish takes the intents back
 	}
@@ -202,6 +206,7 @@ func (r *run) finish(cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.work), finishing)
 	defer cancel()
 	r.publish(ctx)
+	r.giveBack(ctx)
 	if cause != nil {
 		return
 	}

@@ -26,10 +26,14 @@ func (r *run) settle(res result) {
 	q.busy--
 	r.Metrics.Called(string(r.Kind), res.took)
 	refusal, refused := errors.AsType[*Refusal](res.err)
+	if refused || errors.Is(res.err, ErrStale) || errors.Is(res.err, ErrNotSent) {
+		r.unreached(it)
+		q.pairs.unsent(it.Pseudonym)
+	}
 	switch {
 	case res.err == nil:
 		q.works(now)
-		delete(q.pairs, it.Pseudonym)
+		q.pairs.works(it.Pseudonym)
 		r.close(it, chat.Fact{Status: chat.Sent, MessageID: res.messageID}, &res)
 	case refused:
 		r.refused(it, refusal, res, now)
@@ -56,7 +60,7 @@ func (r *run) refused(it *item, refusal *Refusal, res result, now time.Time) {
 	case Pair:
 		q.works(now)
 		r.again(it)
-		r.delay(it, q.tooFast(it.Pseudonym, now))
+		r.delay(it, q.pairs.tooFast(it.Pseudonym, now))
 	case Wait:
 		q.pause(now, &q.wait)
 		r.again(it)
@@ -65,6 +69,7 @@ func (r *run) refused(it *item, refusal *Refusal, res result, now time.Time) {
 		if q.pause(now, &q.halt) {
 			r.Log.Error().Str("lane", string(r.Kind)).Str("account", q.channel.Account).Str("channel", q.channel.ID).
 				Int("code", refusal.Code).Str("title", refusal.Title).Dur("pause", q.resume.Sub(now)).Msg("channel can't send: its messages wait")
+			r.notify(q, it, refusal, now)
 		}
 		r.Metrics.Send(string(r.Kind), "halted")
 		r.again(it)
@@ -74,7 +79,7 @@ func (r *run) refused(it *item, refusal *Refusal, res result, now time.Time) {
 		if refusal.Advice == OptedOut {
 			r.file(it, now)
 		}
-		r.close(it, chat.Fact{Status: chat.Failed, Error: refusal.Error()}, &res)
+		r.close(it, chat.Fact{Status: chat.Failed, Error: refusal.Error(), Code: refusal.Code}, &res)
 	}
 }
 

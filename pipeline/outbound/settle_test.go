@@ -240,8 +240,19 @@ func TestAChannelThatCantSendWaitsAndTheOthersGoOn(t *testing.T) {
 		if n := len(w.order()) - 100; n > 64+20 {
 			t.Errorf("%d calls of a channel that can't send", n)
 		}
-		if w.counted("bulk halted") == 0 {
-			t.Error("nobody is told")
+		notices := 0
+		for id, told := range w.told() {
+			for _, f := range told {
+				if f.Status != chat.Queued {
+					continue
+				}
+				if notices++; f.Broadcast != "b" || f.Code != 190 || f.Error != "190 Access token has expired" {
+					t.Errorf("%s: %+v", id, f)
+				}
+			}
+		}
+		if w.counted("bulk halted") == 0 || notices < 2 || notices > 20 {
+			t.Errorf("told %d times: wanted each time that a try failed", notices)
 		}
 		mended.Store(true)
 		after(10 * time.Minute)

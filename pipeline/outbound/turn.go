@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
@@ -51,10 +52,19 @@ func (r *run) pickFrom(ctx context.Context, q *queue, now time.Time) *item {
 			return nil
 		}
 		it := q.pop()
-		if until, paused := q.paused(it.Pseudonym, now); paused {
+		if opens, quiet := r.quiet(it, now); quiet {
+			r.delay(it, opens)
+			continue
+		}
+		if until, paused := q.pairs.pause(it.Pseudonym, now); paused {
 			r.delay(it, until)
 			continue
 		}
+		if it.template && now.Before(q.uncounted) {
+			r.delay(it, q.uncounted)
+			continue
+		}
+		q.pairs.sent(it.Pseudonym, now)
 		q.places.use()
 		r.timers.stop(it)
 		it.state = picked
@@ -70,10 +80,12 @@ func (r *run) reserve(ctx context.Context, q *queue, now time.Time) bool {
 	if q.places.left > 0 || now.Before(q.places.ask) {
 		return false
 	}
-	n := q.places.wanted(q.channel.Rate, min(q.ready, r.Calls))
 	ctx, cancel := context.WithTimeout(ctx, lineTime)
 	defer cancel()
-	got, err := r.Pace.Reserve(ctx, q.number, q.channel.Rate, n, r.Kind.ahead())
+	c, _ := r.condition(ctx, q)
+	rate := channel.Rate(q.channel, c)
+	n := q.places.wanted(rate, min(q.ready, r.Calls))
+	got, err := r.Pace.Reserve(ctx, q.number, rate, n, r.Kind.ahead())
 	if err != nil {
 		q.places.ask = now.Add(askAgain)
 		r.Log.Warn().Str("lane", string(r.Kind)).Str("account", q.channel.Account).Str("channel", q.channel.ID).Err(err).Msg("rate can't be asked: waiting")
@@ -132,6 +144,7 @@ func (r *run) ask(ctx context.Context, batch []*item) []*item {
 
 // leave takes a picked message's place in the line back, which then is the next message's.
 func (r *run) leave(it *item) {
+	it.queue.pairs.unsent(it.Pseudonym)
 	it.queue.places.back()
 	it.queue.busy--
 	r.busy--
@@ -139,6 +152,7 @@ func (r *run) leave(it *item) {
 
 // putBack undoes a pick.
 func (r *run) putBack(it *item) {
+	r.unreached(it)
 	r.leave(it)
 	r.makeReady(it, true)
 }
@@ -208,6 +222,7 @@ func (r *run) call(batch []*item) {
 	for _, it := range batch {
 		switch now := time.Now(); {
 		case !now.Before(it.until):
+			r.unreached(it)
 			r.leave(it)
 			r.expire(it)
 		case !now.Before(it.good):

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -176,6 +177,17 @@ func (w *world) add(records ...*stream.Record) int64 {
 
 // facts gives what became of each message, in order.
 func (w *world) facts() map[string][]chat.Fact {
+	facts := w.told()
+	for id := range facts {
+		if facts[id] = slices.DeleteFunc(facts[id], func(f chat.Fact) bool { return f.Status == chat.Queued }); len(facts[id]) == 0 {
+			delete(facts, id)
+		}
+	}
+	return facts
+}
+
+// told gives what was told of messages: facts, and notices about those that are still queued.
+func (w *world) told() map[string][]chat.Fact {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	facts := map[string][]chat.Fact{}
