@@ -20,9 +20,9 @@ func (r *Runner) begin(ctx, calling context.Context, list List, q *queue) error 
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return fmt.Errorf("account of a feed: %w", err)
 	}
-	l, ok := account.List(list.ID)
+	l := q.waiting[0].of(account)
 	switch {
-	case !ok || l.WebhookURL == "":
+	case l.WebhookURL == "":
 		r.drop(list, q)
 	case r.Courier.waits(l.WebhookURL, r.Now()):
 		r.giveUp(list, q)
@@ -67,7 +67,7 @@ func (r *Runner) call(ctx context.Context, a optout.Account, l optout.List, list
 	o, err := r.Courier.deliver(ctx, l.WebhookURL, r.Now, func() (Call, error) {
 		if r.Now().Sub(asked) > stale {
 			now, err := r.Accounts.Account(ctx, list.Account)
-			if still, ok := now.List(list.ID); err != nil || !ok || still.WebhookURL != l.WebhookURL {
+			if err != nil || d.of(now).WebhookURL != l.WebhookURL {
 				return Call{}, errWaits // for the next look, which sees to what is so now
 			}
 		}

@@ -53,7 +53,7 @@ func (r *Runner) rests(ctx context.Context, w Waiting, now time.Time) (bool, err
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return false, fmt.Errorf("account of a feed: %w", err)
 	}
-	l, ok := account.List(w.List.ID)
+	l, ok := account.List(w.List.ID) // of a notice the URL isn't known here, and whether it rests is seen when it is begun
 	return ok && l.WebhookURL != "" && now.Sub(w.Oldest) < Lasts && r.Courier.waits(l.WebhookURL, now), nil
 }
 

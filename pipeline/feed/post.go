@@ -34,8 +34,30 @@ type post struct {
 	UserID  string       `json:"user_id,omitempty"` // of a person known neither by phone nor by e-mail: a BSUID, or an id of Messenger or Instagram
 }
 
+// NoticeSecret gives the secret that posts to URLs of an account's broadcasts are signed with, as optout.FeedSecret gives that of a
+// list. No list has that name.
+func NoticeSecret(key chat.Key) string { return optout.FeedSecret(key, noticeList, 0) }
+
+const noticeList = "/broadcasts"
+
+// of gives the list whose URL and secrets a delivery is posted with. A notice has a URL of its own and the account's secret. No
+// URL: there is none any more.
+func (d *Delivery) of(a optout.Account) optout.List {
+	if d.Notice != nil {
+		if a.ID == "" {
+			return optout.List{}
+		}
+		return optout.List{ID: noticeList, WebhookURL: d.Notice.URL}
+	}
+	l, _ := a.List(d.List)
+	return l
+}
+
 // Body writes what is posted of a delivery: the same bytes in every attempt, as long as the list keeps its name.
 func (d *Delivery) Body(a optout.Account, l optout.List) ([]byte, error) {
+	if d.Notice != nil {
+		return d.Notice.Body, nil
+	}
 	p := post{List: l.Name, Action: ActionOptin, At: at(time.UnixMilli(d.At)), Source: d.Source, ID: d.ID}
 	if d.Out {
 		p.Action = ActionOptout
