@@ -142,7 +142,7 @@ func (a *App) count(rows []*stream.Record) {
 // handle works off what ingress kept.
 func (a *App) handle() {
 	handler := &inbound.Handler{
-		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Sent: a.store, Windows: a.store,
+		Decode: meta.Decode, Salvage: meta.Salvage, Directory: a.directory, Accounts: a.store, Sent: a.store, Blacklist: a.store, Windows: a.store,
 		Publisher: measured{a.bus, a, configs.RolePipeline, nil}, Shards: a.shards, Now: time.Now, Logger: a.log, Metrics: a.metrics,
 	}
 	a.crew.work("near misses", handler.TellNears)

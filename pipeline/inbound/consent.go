@@ -28,7 +28,11 @@ func (h *Handler) consent(it *item, asked map[tie]bool) (records []*stream.Recor
 		return nil, made, nil
 	}
 	now := h.Now()
-	if change, ok := h.change(it, now.UnixMilli()); ok {
+	change, ok := h.change(it, now.UnixMilli())
+	if it.blocked {
+		change, ok = it.silence(change, ok)
+	}
+	if ok {
 		change.Linked = len(it.who) > 1
 		it.linked = change.Linked
 		records, err = change.Records(h.Shards, it.id("change"), it.channel.Account, now.UnixMilli())

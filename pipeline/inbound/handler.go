@@ -24,7 +24,8 @@ type Handler struct {
 	Directory *chat.Directory
 	Accounts  accounts
 	Sent      sent
-	Windows   windows // may be nil
+	Windows   windows   // may be nil
+	Blacklist blacklist // may be nil
 	Publisher stream.Publisher
 	Shards    chat.Shards
 	Now       func() time.Time
@@ -71,6 +72,9 @@ func (h *Handler) Handle(ctx context.Context, batch []stream.Record) error {
 		return err
 	}
 	if err := h.trace(ctx, items); err != nil {
+		return err
+	}
+	if err := h.block(ctx, items); err != nil {
 		return err
 	}
 	follows := make([]*stream.Record, 0, 2*len(items))
@@ -189,6 +193,9 @@ func (h *Handler) consequences(it *item, asked map[tie]bool) (records []*stream.
 			records = append(records, record)
 		}
 	}
+	if it.blocked {
+		return records, made, nil
+	}
 	return append(records, h.event(it)), made, nil
 }
 
@@ -215,7 +222,7 @@ func (h *Handler) done(it *item) {
 		Str("account", it.channel.Account).Str("channel", it.channel.ID).Str("kind", string(it.in.Kind)).
 		Int("partition", it.record.Partition).Int64("offset", it.record.Offset).Dur("age", age).
 		Int("identifiers", len(it.in.Who)).Bool("acts", it.in.Acts).Bool("salvaged", it.salvaged).
-		Str("change", it.change).Strs("lists", it.lists).Bool("linked", it.linked).Bool("reported", it.reported).
+		Str("change", it.change).Strs("lists", it.lists).Bool("linked", it.linked).Bool("reported", it.reported).Bool("blocked", it.blocked).
 		Str("dead", it.reason).AnErr("cause", it.err).
 		Msg("item handled")
 }

@@ -29,6 +29,8 @@ type item struct {
 	alarm  bool   // a message of a declared channel may be lost with it
 	err    error  // the cause, without anything personal
 
+	blocked bool // it is a person's whom the account has blocked: only a STOP, receipts and links count
+
 	near      string   // a text that nobody hears and that nearly is a stop word
 	nearLists []string // of those
 

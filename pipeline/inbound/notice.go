@@ -55,7 +55,7 @@ func (h *Handler) openWindows(ctx context.Context, items []item) {
 	var contacts []channel.Contact
 	for i := range items {
 		it := &items[i]
-		if !it.in.Opens || it.known == nil || it.reason != "" || h.Now().Sub(it.at) >= channel.Window {
+		if !it.in.Opens || it.known == nil || it.reason != "" || it.blocked || h.Now().Sub(it.at) >= channel.Window {
 			continue
 		}
 		for _, who := range it.who[:min(len(it.who), len(it.in.Who))] {
