@@ -11,6 +11,7 @@ import (
 	"optgate/gateway/meta"
 	"optgate/gateway/store"
 	"optgate/pipeline/access"
+	"optgate/pipeline/broadcast"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/stream"
 	"optgate/ratelimit"
@@ -24,14 +25,18 @@ func (a *App) listen() error {
 	health := a.health()
 	private := api.New(api.Options{
 		Tokens: a.apiTokens(), Made: soundTokens{a}, Audits: a.store, Directory: a.directory, Shards: a.shards, Publisher: measured{soundly{a}, a, configs.RoleConsole, nil}, Accounts: a.store, States: a.store,
-		Entries: a.store, Members: a.store, Contacts: a.store, Segments: a.store, Imports: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute,
+		Entries: a.store, Members: a.store, Contacts: a.store, Segments: a.store, Imports: a.store, Audiences: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute, Pushes: a.config.Limits.PushPerMinute,
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},
 		CheckURL: a.checkURL, Feed: api.FeedOptions{Deliveries: a.store, Try: a.courier.Try},
 		Templates: a.templates, Media: api.MediaOptions{Files: a.media, Lists: a.store},
 		BaseURL: a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
-		Broadcast: api.BroadcastOptions{Broadcasts: a.store, Rows: a.store, Singles: a.store, Gate: a.store, Explain: a.store.Explain},
+		Broadcast: api.BroadcastOptions{
+			Broadcasts: a.store, Rows: a.store, Singles: a.store, Gate: a.store, Explain: a.store.Explain, DryRun: broadcast.DryRun{
+				Shards: a.shards, Gate: a.store, States: a.store, Segments: segments{a.store}, Served: a.store.InService, Conditions: a.store, Left: a.left,
+			},
+		},
 		Kept:      api.KeptOptions{Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
 	})
 	server, err := httpd.Listen(httpd.Options{

@@ -45,7 +45,7 @@ const (
 
 // allRules gives the fold of every kind of command.
 func allRules() shard.Rules {
-	return shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules(), channel.Rules(), contact.Rules(), segment.Rules(), shard.ForgetRules())
+	return shard.Join(optout.Rules(), broadcast.Rules(), broadcast.AudienceRules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules(), channel.Rules(), contact.Rules(), segment.Rules(), shard.ForgetRules())
 }
 
 // newOwners makes the roster of shards; nothing is owned yet.
@@ -64,6 +64,7 @@ func (a *App) newOwners() *roster[int] {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forgetAudit(ctx, s) })
 		})
 		beside.work(fmt.Sprintf("libraries of shard %d", s), func(ctx context.Context) error { return a.tendMedia(ctx, s) })
+		beside.work(fmt.Sprintf("audiences of shard %d", s), func(ctx context.Context) error { return a.tendAudiences(ctx, s) })
 		beside.work(fmt.Sprintf("imports of shard %d", s), func(ctx context.Context) error { return a.tendImports(ctx, s) })
 		beside.work(fmt.Sprintf("deleted lists of shard %d", s), func(ctx context.Context) error { return a.emptyGone(ctx, s) })
 		defer beside.stop()
@@ -117,7 +118,8 @@ func (a *App) runner(s int) *broadcast.Runner {
 	return &broadcast.Runner{
 		Shards: a.shards, Shard: s, States: a.store, Report: a.store, Archive: a.store, Gate: a.store, Explain: a.store.Explain, Reader: a.bus, Publisher: a.bus,
 		Follow:    func(from int64) shard.Follower { return a.bus.Follow(stream.Outcomes, s, from) },
-		Directory: a.directory, Metrics: a.metrics, Logger: a.log,
+		Directory: a.directory, Conditions: a.store, Left: a.left, Segments: segments{a.store}, Media: a.media,
+		Metrics: a.metrics, Logger: a.log,
 	}
 }
 
@@ -165,11 +167,16 @@ type lane struct {
 // send owns lanes, as own owns shards.
 func (a *App) send() {
 	pace := ratelimit.NewPace(a.store)
+	recount := outbound.NewRecount(outbound.Recount{
+		Lanes: a.shards.Lanes(), Reader: a.bus, Since: a.bus.Since, Directory: a.directory, Counts: a.store, Log: a.log,
+	})
+	a.crew.work("people whom portfolios have reached", recount.Run)
 	lanes := newRoster(a.log, func(ctx context.Context, at lane, holds func(context.Context) error) error {
 		l := &outbound.Lane{
 			Kind: at.kind, Partition: at.partition, Shards: a.shards, Intents: a.bus.Own(claimLane+string(at.kind)+".", at.partition),
 			Reader: a.bus, Follow: func(from int64) shard.Follower { return a.bus.Follow(at.kind.Messages(), at.partition, from) },
 			Holds: holds, Gate: a.store, Explain: a.store.Explain, Caller: noting{a.graph, a.store, a.log}, Publisher: measured{a.bus, a, configs.RoleSender, nil}, Pace: pace, Hold: a.watch.behind, Directory: a.directory,
+			Conditions: a.store, Reach: outbound.Reach{Service: a.store, Tiers: a.store, Recount: recount},
 			OptedOut: func(m chat.Outbound, when time.Time) (*stream.Record, error) {
 				return optout.StoppedAtMeta(a.shards, m, when, a.metaList(m.Account))
 			},

@@ -35,11 +35,13 @@ type Options struct {
 	Made      madeTokens             // tokens that were made by API
 	Audits    audits
 	Imports   importReader
+	Audiences audiences
 	Answers   answers
 	Topics    topics
 	Follow    func(topic stream.Topic, partition int, from int64) Follower
 	Windows   windows
 	Calls     int                     // of a token in a minute, over the whole fleet: 600
+	Pushes    int                     // of an account in a minute, over the whole fleet: 90
 	BaseURL   string                  // of the public listener, as the world sees it; "": there are no links
 	Metrics   func(w io.Writer) error // writes them in Prometheus's text format
 	Health    httpd.Health            // of the roles that run here
@@ -111,7 +113,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{Options: o, proving: make(chan struct{}, 1),
 		importing: importing{most: importsAll, ofOne: importsOfOne}, uploading: importing{most: mediaAll, ofOne: mediaOfOne}}
-	a.Calls = cmp.Or(a.Calls, 600)
+	a.Calls, a.Pushes = cmp.Or(a.Calls, 600), cmp.Or(a.Pushes, 90)
 	if a.Now == nil {
 		a.Now = time.Now
 	}

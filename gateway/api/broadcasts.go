@@ -10,8 +10,6 @@ import (
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
-	"optgate/pipeline/shard"
-	"optgate/pipeline/stream"
 )
 
 // BroadcastOptions is what broadcasts and single messages stand on besides Options.
@@ -20,6 +18,7 @@ type BroadcastOptions struct {
 	Rows       rows
 	Singles    singles
 	Gate       asker
+	DryRun     broadcast.DryRun // of any draft; its Channel is set by the call
 	// Explain tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause. May be nil.
 	Explain func(ctx context.Context, questions []gate.Question, answers []gate.Answer)
 }
@@ -45,72 +44,6 @@ type rows interface {
 // asker is the gate.
 type asker interface {
 	Ask(ctx context.Context, questions []gate.Question) []gate.Answer
-}
-
-// createBroadcast plans a broadcast and waits until its shard's owner has decided it. A repeated Idempotency-Key, also at
-// the same time, gets the same answer again.
-func (a *API) createBroadcast(c *call) error {
-	key, err := c.idempotency()
-	if err != nil {
-		return err
-	}
-	body, err := c.body(broadcast.MaxRequest)
-	if err != nil {
-		return err
-	}
-	account, err := a.Accounts.Account(c.ctx, c.account)
-	if err != nil {
-		return err
-	}
-	id := broadcast.ID(account.Key, key, chance())
-	if key != "" {
-		done, err := a.repeated(c, broadcast.Ref{Account: c.account, ID: id}, broadcast.Digest(account.Key, body))
-		if done || err != nil {
-			return err
-		}
-	}
-	request, wrong, err := broadcast.ParseRequest(body)
-	if err != nil {
-		return err
-	}
-	now := a.Now()
-	draft, err := broadcast.Terms{Account: account, Directory: a.Directory, Now: now}.Draft(id, body, request, wrong)
-	if err != nil {
-		return err
-	}
-	at := draft.Shard(a.Shards)
-	_, end, err := a.Topics.Ends(c.ctx, stream.Outcomes, at)
-	if err != nil {
-		return fault.Wrap(err, fault.Unavailable, "unavailable", "The broadcast could not be kept. Try again.")
-	}
-	pages, create, err := draft.Commands(now, end)
-	if err != nil {
-		return err
-	}
-	if _, err := a.publish(c.ctx, at, pages...); err != nil {
-		return err
-	}
-	answer, err := a.decide(c.ctx, at, create)
-	status := http.StatusCreated
-	switch {
-	case err != nil:
-		return err
-	case answer == nil:
-		status = http.StatusAccepted // kept, and decided later
-	}
-	return c.answer(status, draft.Plan.Accepted(id))
-}
-
-// repeated answers a request whose key made a broadcast before.
-func (a *API) repeated(c *call, ref broadcast.Ref, digest string) (done bool, err error) {
-	b, err := a.Broadcast.Broadcasts.Broadcast(c.ctx, ref)
-	if err != nil || b == nil || b.Status == broadcast.Collecting {
-		return false, err
-	}
-	if b.Digest != digest {
-		return true, refused(&shard.Answer{Code: broadcast.CodeKeyReused, Msg: "This Idempotency-Key was used for another request."})
-	}
-	return true, c.answer(http.StatusCreated, b.Accepted(b.ID))
 }
 
 // broadcastAnswer is a broadcast as the API shows it.

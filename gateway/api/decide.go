@@ -88,7 +88,7 @@ func refused(answer *shard.Answer) error {
 	switch answer.Code {
 	case broadcast.CodeNotFound, access.CodeNotFound, media.CodeNotFound, optout.CodeUnknownList, optout.CodeUnknownText, contact.CodeUnknown, segment.CodeUnknown:
 		kind = fault.NotFound
-	case broadcast.CodeWrongStatus, access.CodeNameTaken:
+	case broadcast.CodeWrongStatus, broadcast.CodeAudienceInUse, access.CodeNameTaken:
 		kind = fault.Conflict
 	case optout.CodeSystemList:
 		kind = fault.Forbidden

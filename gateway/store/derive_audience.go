@@ -26,9 +26,16 @@ func deriveAudience(ops []op, key string, old, state []byte) []op {
 	case a.Status == broadcast.Ready:
 		ops = append(ops, op{verb: zAdd, name: audiencesName(ref.Account), member: audienceListed(a)})
 	}
-	value := string(a.Status) + ":" + strconv.FormatInt(audienceSince(a), 10)
+	status := string(a.Status)
+	if len(a.Uses) > 0 {
+		status = audienceUsed
+	}
+	value := status + ":" + strconv.FormatInt(audienceSince(a), 10)
 	return append(ops, op{verb: hSet, name: keyAudiences, member: ref.String(), value: value})
 }
+
+// audienceUsed stands for the status of an audience that a broadcast uses.
+const audienceUsed = "used"
 
 // audienceSince gives since when an audience waits for something: for its next page, or to be used; of one that is used, since
 // when the broadcast uses it that has for longest, which may never have come to be.

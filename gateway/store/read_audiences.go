@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -44,9 +45,9 @@ func (s *Store) Audiences(ctx context.Context, account, after string, limit int)
 	return page, next, nil
 }
 
-// DueAudiences gives audiences of a shard that may be due to be forgotten, or that a broadcast uses since before a time; at most
-// 100.
-func (s *Store) DueAudiences(ctx context.Context, shard int, before time.Time) (due []broadcast.Audience, err error) {
+// DueAudiences gives audiences of a shard of which nothing more came, or that a broadcast uses, since before a time; those that
+// nobody used since before another; and those that are being forgotten: at most 100.
+func (s *Store) DueAudiences(ctx context.Context, shard int, stale, unused time.Time) (due []broadcast.Audience, err error) {
 	all, err := s.rdb.HGetAll(ctx, s.key(shard, keyAudiences)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("look for audiences that are due: %w", err)
@@ -55,7 +56,14 @@ func (s *Store) DueAudiences(ctx context.Context, shard int, before time.Time) (
 		status, text, _ := strings.Cut(value, ":")
 		since, err := strconv.ParseInt(text, 10, 64)
 		ref, ok := broadcast.ParseRef(name)
-		if err != nil || !ok || since >= before.UnixMilli() && broadcast.AudienceStatus(status) != broadcast.Going {
+		before := stale
+		switch broadcast.AudienceStatus(status) {
+		case broadcast.Ready:
+			before = unused
+		case broadcast.Going:
+			before = time.UnixMilli(math.MaxInt64)
+		}
+		if err != nil || !ok || since >= before.UnixMilli() {
 			continue
 		}
 		a, err := s.Audience(ctx, ref)

@@ -25,6 +25,11 @@ func FoldText(text string) string {
 	if len(text) > MaxText && wordy(text) {
 		return ""
 	}
+	return fold(text)
+}
+
+// fold is FoldText for texts of any length.
+func fold(text string) string {
 	if folded, ok := foldASCII(text); ok {
 		return folded
 	}
