@@ -42,6 +42,10 @@ func (s *Store) derive(ops []op, c shard.Change) []op {
 		return deriveImport(ops, c.Old, c.New)
 	case "audience":
 		return deriveAudience(ops, c.Key, c.Old, c.New)
+	case "sequence":
+		return deriveSequence(ops, c.Key, c.Old, c.New)
+	case "subscriber":
+		return deriveSubscriber(ops, c.Old, c.New)
 	case "broadcast":
 		return append(ops, deriveBroadcast(c.Key, c.Old, c.New)...)
 	}

@@ -6,6 +6,7 @@ import (
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/feed"
+	"optgate/pipeline/sequence"
 )
 
 // Every key is prefix + {tag of the shard} + name, so that all keys of a shard share a slot and a script may touch them.
@@ -21,6 +22,7 @@ const (
 	keyImports   = "imports"    // hash: imports that are not forgotten → status:ms since which they are silent or over
 	keyLoose     = "loose"      // hash: keys of files on their way, and of copies at Meta of what is gone → ms of the beginning, or 0
 	keyAudits    = "audits"     // set: accounts of the shard that ever had an audit
+	keySequences = "sequences"  // hash: sequences that are not forgotten → a text that is another with every change
 	keyAudiences = "audiences"  // hash: audiences that are not forgotten → status:ms since which they wait
 )
 
@@ -54,6 +56,12 @@ func basketName(r broadcast.Ref, basket int) string {
 
 // broadcastsName names the sorted set of an account's broadcasts, by the time of their creation.
 func broadcastsName(account string) string { return "b/" + account }
+
+// sequencesName names the sorted set of an account's sequences, by the time of their creation; subscribersName the one of a
+// sequence's people in the order of their subscribing; stepsName the one of the same by when something is to be done: pseudonym → ms.
+func sequencesName(account string) string   { return "q/" + account }
+func subscribersName(r sequence.Ref) string { return "qs/" + r.String() }
+func stepsName(r sequence.Ref) string       { return "qd/" + r.String() }
 
 // importsName names the sorted set of an account's imports, by the time at which they began.
 func importsName(account string) string { return "i/" + account }
