@@ -77,9 +77,10 @@ type App struct {
 
 // Limits bounds what is taken in.
 type Limits struct {
-	WebhookBytes  int `yaml:"webhook_bytes"`  // largest body of a webhook; a larger one is answered 413
-	WebhookMemory int `yaml:"webhook_memory"` // bytes of webhooks in hand at the same time; one more is answered 503 with Retry-After
-	APIPerMinute  int `yaml:"api_per_minute"` // calls a minute of one API token over all replicas
+	WebhookBytes  int `yaml:"webhook_bytes"`   // largest body of a webhook; a larger one is answered 413
+	WebhookMemory int `yaml:"webhook_memory"`  // bytes of webhooks in hand at the same time; one more is answered 503 with Retry-After
+	APIPerMinute  int `yaml:"api_per_minute"`  // calls a minute of one API token over all replicas
+	PushPerMinute int `yaml:"push_per_minute"` // Picky-compatible pushes a minute of one account over all replicas
 }
 
 // Log says what is told on stderr, one JSON object a line.
@@ -99,7 +100,7 @@ func (c *Config) defaults() {
 		Prefix:  "optgate.",
 		Kafka:   Kafka{EmbeddedSync: true},
 		Meta:    Meta{GraphURL: "https://graph.facebook.com/v26.0"},
-		Limits:  Limits{WebhookBytes: MaxWebhook, WebhookMemory: 64 << 20, APIPerMinute: 600},
+		Limits:  Limits{WebhookBytes: MaxWebhook, WebhookMemory: 64 << 20, APIPerMinute: 600, PushPerMinute: 90},
 		Log:     Log{Level: "info"},
 	}
 }

@@ -69,7 +69,7 @@ func TestDefaultsAreAsTheContractSays(t *testing.T) {
 		Shards:  2,
 		Kafka:   configs.Kafka{EmbeddedSync: true},
 		Meta:    configs.Meta{GraphURL: "https://graph.facebook.com/v26.0"},
-		Limits:  configs.Limits{WebhookBytes: 3 << 20, WebhookMemory: 64 << 20, APIPerMinute: 600},
+		Limits:  configs.Limits{WebhookBytes: 3 << 20, WebhookMemory: 64 << 20, APIPerMinute: 600, PushPerMinute: 90},
 		Log:     configs.Log{Level: "info"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -110,7 +110,7 @@ func TestAFileSetsEveryKindOfValue(t *testing.T) {
 				{ID: "insta", Kind: "instagram", InstagramID: "1999"},
 			},
 		}},
-		Limits: configs.Limits{WebhookBytes: 3 << 20, WebhookMemory: 64 << 20, APIPerMinute: 600},
+		Limits: configs.Limits{WebhookBytes: 3 << 20, WebhookMemory: 64 << 20, APIPerMinute: 600, PushPerMinute: 90},
 		Log:    configs.Log{Level: "info"},
 	}
 	if diff := cmp.Diff(want, load(t, sample), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {

@@ -110,6 +110,7 @@ func (k *checker) limits(l *Limits) {
 	k.between("limits.webhook_bytes", l.WebhookBytes, 1024, MaxWebhook)
 	k.between("limits.webhook_memory", l.WebhookMemory, l.WebhookBytes, 64<<30)
 	k.between("limits.api_per_minute", l.APIPerMinute, 1, 1_000_000)
+	k.between("limits.push_per_minute", l.PushPerMinute, 1, 1_000_000)
 }
 
 func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

@@ -33,7 +33,7 @@ func (a *App) listen() error {
 		Templates: a.templates, Media: api.MediaOptions{Files: a.media, Lists: a.store},
 		BaseURL: a.config.Public.BaseURL, Metrics: a.metrics.Write, Health: health, Profiles: a.config.Private.Pprof, Log: a.log,
 		Broadcast: api.BroadcastOptions{
-			Broadcasts: a.store, Rows: a.store, Singles: a.store, Gate: a.store, Explain: a.store.Explain, DryRun: broadcast.DryRun{
+			Broadcasts: a.store, Rows: a.store, Singles: a.store, Media: a.media, Gate: a.store, Explain: a.store.Explain, DryRun: broadcast.DryRun{
 				Shards: a.shards, Gate: a.store, States: a.store, Segments: segments{a.store}, Served: a.store.InService, Conditions: a.store, Left: a.left,
 			},
 		},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -78,7 +79,7 @@ func (c *call) told() (what map[string]string, counts map[string]int) {
 		return what, counts
 	}
 	var id string
-	if json.Unmarshal(answer["id"], &id) == nil && idForm.MatchString(id) {
+	if json.Unmarshal([]byte(cmp.Or(string(answer["id"]), string(answer["push_id"]))), &id) == nil && idForm.MatchString(id) {
 		what["id"] = id
 	}
 	for _, name := range countsNoted {

@@ -17,6 +17,7 @@ type BroadcastOptions struct {
 	Broadcasts broadcasts
 	Rows       rows
 	Singles    singles
+	Media      broadcast.Resolver // of single messages; nil: there is no library
 	Gate       asker
 	DryRun     broadcast.DryRun // of any draft; its Channel is set by the call
 	// Explain tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause. May be nil.

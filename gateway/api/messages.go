@@ -12,6 +12,7 @@ import (
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
+	"optgate/pipeline/template"
 )
 
 // singles reads what became of messages by themselves.
@@ -41,6 +42,15 @@ func (a *API) createMessage(c *call) error {
 	m, err := broadcast.Terms{Account: account, Directory: a.Directory, Now: a.Now()}.Outbound(single, wrong)
 	if err != nil {
 		return err
+	}
+	if a.Templates != nil {
+		_, unfit, err := template.Vet(c.ctx, a.Templates, m.Account, m.Channel, m.Category, m.Message)
+		if err == nil {
+			err = wrongFields(unfit)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	request, again, err := a.once(c, account, body)
 	if err != nil {
@@ -88,8 +98,14 @@ func (a *API) admitted(ctx context.Context, m chat.Outbound) error {
 	return fault.New(fault.Unprocessable, "opted_out", "This person has opted out. %s", optout.Reason(answers[0]))
 }
 
-// queue keeps a message.
+// queue keeps a message, with the files of the library that it shows as Meta has them.
 func (a *API) queue(ctx context.Context, m chat.Outbound) error {
+	if a.Broadcast.Media != nil {
+		var err error
+		if m.Message, err = broadcast.Shown(ctx, a.Broadcast.Media, m); err != nil {
+			return err
+		}
+	}
 	records, err := broadcast.SingleRecords(a.Shards, m, a.Now())
 	if err != nil {
 		return err

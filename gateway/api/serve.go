@@ -33,11 +33,11 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	}
 	status := rc.Response.StatusCode()
 	if err != nil {
-		status = refuse(rc, err)
+		status = r.refuse(rc, err)
 	}
 	if c.noted(r, status) { // the answer is held until it is kept who changed what
 		if lost := a.note(c, r); lost != nil && err == nil {
-			err, status = lost, refuse(rc, lost)
+			err, status = lost, r.refuse(rc, lost)
 		}
 	}
 	a.logCall(c, r, status, time.Since(began), err)
@@ -45,7 +45,7 @@ func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 
 // admit finds out whose call it is and whether it may be made.
 func (a *API) admit(c *call, path string, r *route, allowed []string) error {
-	if strings.HasPrefix(path, "/v1/") || r != nil && r.scope != anyone {
+	if strings.HasPrefix(path, "/v1/") || r != nil && r.scope != anyone && r.scope != inBody {
 		who, unknown := a.identify(c.ctx, c.header("Authorization"))
 		if err := a.limit(c, who); err != nil {
 			return err

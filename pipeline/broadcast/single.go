@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"optgate/pipeline/chat"
@@ -60,12 +61,16 @@ func (t Terms) Outbound(s Single, wrong []fault.Field) (chat.Outbound, error) {
 		f.say("to", "invalid_number", "is no phone number and no user id of Meta's")
 	}
 	m.Pseudonym = t.Account.Key.Pseudonym(m.To)
-	if !s.Message.IsZero() {
-		if missing := s.Message.Missing(s.Params); missing != "" {
-			f.say("params."+missing, "required", "the message needs it")
-		} else if m.Message, err = s.Message.Fill(s.Params); err != nil || len(m.Message) > maxMessage {
-			f.say("params", "too_long", "make a message of more than 64 KiB")
+	if missing := s.Message.Missing(s.Params); missing != "" {
+		f.say("params."+missing, "required", "the message needs it")
+	} else if !s.Message.IsZero() {
+		filled, wrong, err := s.Message.For(s.Params)
+		if field, long := strings.CutPrefix(wrong, MessageTooLong); long || err != nil {
+			f.say("params", codeTooLong, "make "+field+" longer than it may be")
+		} else if wrong != "" {
+			f.say("params", "invalid", "make a message that can't be sent: "+wrong)
 		}
+		m.Message = filled
 	}
 	return m, f.err()
 }
