@@ -37,7 +37,7 @@ func (a *App) listen() error {
 				Shards: a.shards, Gate: a.store, States: a.store, Segments: segments{a.store}, Served: a.store.InService, Conditions: a.store, Left: a.left,
 			},
 		},
-		Kept:      api.KeptOptions{Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
+		Kept: api.KeptOptions{Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
 	})
 	server, err := httpd.Listen(httpd.Options{
 		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Vital: httpd.AsksHealth,
