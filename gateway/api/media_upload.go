@@ -108,7 +108,7 @@ func (a *API) addMedia(c *call, account optout.Account, content media.Content, n
 		a.dropMedia(c, content.Blob)
 		return err
 	}
-	command, err := media.NewAdd(id, c.account, media.ID(account.Key, content.SHA256), name, content, a.Now())
+	command, err := media.NewAdd(id+".media", c.account, media.ID(account.Key, content.SHA256), name, content, a.Now())
 	if err != nil {
 		return err
 	}

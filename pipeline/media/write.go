@@ -22,13 +22,11 @@ func Write(ctx context.Context, n chat.Shards, to stream.Publisher, account, blo
 	var watched *watcher
 	sum, piece := sha256.New(), make([]byte, Chunk)
 	for last := false; !last; {
-		read, err := io.ReadFull(from, piece)
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			last = true
-		case err != nil:
+		read, err := fill(piece, from)
+		if err != nil {
 			return Content{}, err
 		}
+		last = read < len(piece)
 		if read == 0 && watched != nil {
 			break
 		}
@@ -57,6 +55,27 @@ func Write(ctx context.Context, n chat.Shards, to stream.Publisher, account, blo
 		return Content{}, c.tooLarge()
 	}
 	return c, nil
+}
+
+// fill reads until the piece is full or the file has ended. io.ReadFull would take a file that broke off for one that ended.
+func fill(piece []byte, from io.Reader) (n int, err error) {
+	for idle := 0; n < len(piece); {
+		read, err := from.Read(piece[n:])
+		n += read
+		if err == io.EOF { //nolint:errorlint // an end that something wraps is none
+			return n, nil
+		}
+		if idle++; read > 0 {
+			idle = 0
+		}
+		if err == nil && idle > 100 {
+			err = io.ErrNoProgress
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 func begin(head []byte) (*watcher, error) {

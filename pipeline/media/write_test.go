@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -246,6 +247,14 @@ func TestAFileThatBreaksOff(t *testing.T) {
 	_, err = media.Write(t.Context(), shards, &topic{}, "acme", "b1", io.MultiReader(endless([]byte("text"), 2<<20), iotest.ErrReader(broken)))
 	if !errors.Is(err, broken) {
 		t.Error(err)
+	}
+	for _, early := range []error{io.ErrUnexpectedEOF, fmt.Errorf("wrapped: %w", io.ErrUnexpectedEOF), fmt.Errorf("wrapped: %w", io.EOF)} {
+		for _, size := range []int64{10, media.Chunk, media.Chunk + 10} {
+			from := io.MultiReader(endless([]byte("text"), size), iotest.ErrReader(early))
+			if c, err := media.Write(t.Context(), shards, &topic{}, "acme", "b1", from); !errors.Is(err, early) {
+				t.Errorf("%d bytes, then %v: %+v %v", size, early, c, err)
+			}
+		}
 	}
 }
 
