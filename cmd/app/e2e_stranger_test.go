@@ -166,6 +166,10 @@ var wanted = map[string]struct{ query, body, kind string }{
 	"POST /v1/media":        {body: "a file of one's own"},
 	"DELETE /v1/media/{id}": {},
 
+	"POST /v1/broadcasts/{id}/pause":  {body: `{"reason":"a stranger wants it"}`},
+	"POST /v1/broadcasts/{id}/resume": {},
+	"POST /v1/broadcasts/{id}/cancel": {},
+
 	"POST /v1/optout-lists":                               {body: `{"name":"Mine","keywords":["hands up"]}`},
 	"PATCH /v1/optout-lists/{list}":                       {body: `{"description":"mine now"}`},
 	"DELETE /v1/optout-lists/{list}":                      {query: "name=Vault+of+Acme"},

@@ -12,6 +12,9 @@ import (
 
 type broadcastCommand struct {
 	Report broadcastReportCommand `cmd:"" help:"Show a broadcast's totals and each recipient's row."`
+	Pause  broadcastPauseCommand  `cmd:"" help:"Pause a broadcast."`
+	Resume broadcastResumeCommand `cmd:"" help:"Let a paused broadcast go on."`
+	Cancel broadcastCancelCommand `cmd:"" help:"End a broadcast before its end."`
 }
 
 type broadcastReportCommand struct {

@@ -12,14 +12,17 @@ import (
 	"optgate/pipeline/fault"
 )
 
-// Resolver gives Meta's id of a medium of the account's library, which it brings to Meta where that is due; fault.NotFound where
-// there is none.
+// Resolver gives Meta's id of a medium of the account's library, which it brings to Meta where that is due. A fault.NotFound, where
+// there is none, and a fault.Unprocessable, where Meta doesn't want it, stay; every other error may pass.
 type Resolver interface {
 	Resolve(ctx context.Context, account, channel, id string) (metaID string, err error)
 }
 
-// MediaNotFound is the error of rows whose message shows a medium that is not in the library.
-const MediaNotFound = "Media Not Found"
+// Errors of rows whose message shows a medium that is not in the library, or that Meta takes none of.
+const (
+	MediaNotFound = "Media Not Found"
+	MediaRefused  = "Media Refused"
+)
 
 // mediaFresh is how long an id of Meta's is used before it is asked for again.
 const mediaFresh = time.Hour
@@ -31,9 +34,10 @@ type media struct {
 }
 
 type medium struct {
-	id   string // Meta's; "": there is none in the library
-	at   time.Time
-	fail error // it could not be had, for now
+	id    string // Meta's
+	wrong string // the error of rows that show it; "": none
+	at    time.Time
+	fail  error // it could not be had, for now
 }
 
 // needs gives the media that a message shows to everybody.
@@ -112,8 +116,8 @@ func (r *Runner) resolve(b *run, filled json.RawMessage) (message json.RawMessag
 		return nil, "", false, nil
 	}
 	for _, id := range ids {
-		if b.media.found[id].id == "" {
-			return nil, MediaNotFound, true, nil
+		if wrong := b.media.found[id].wrong; wrong != "" {
+			return nil, wrong, true, nil
 		}
 	}
 	b.media.put(m.tree)
@@ -147,11 +151,18 @@ func (r *Runner) fetched(b *run, ids []string) bool {
 		found := map[string]medium{}
 		for _, id := range missing {
 			meta, err := r.Media.Resolve(ctx, account, channel, id)
-			if fault.KindOf(err) == fault.NotFound && err != nil {
-				meta, err = "", nil
+			one := medium{id: meta}
+			switch kind := fault.KindOf(err); {
+			case err == nil:
+			case kind == fault.NotFound:
+				one.wrong = MediaNotFound
+			case kind == fault.Unprocessable:
+				one.wrong = MediaRefused
+			default:
+				one.fail = err
 			}
-			found[id] = medium{meta, r.Now(), err}
-			if err != nil {
+			one.at = r.Now()
+			if found[id] = one; one.fail != nil {
 				r.Logger.Warn().Int("shard", r.Shard).Str("broadcast", b.ID).Err(err).Msg("a medium can't be had: its messages wait")
 			}
 		}

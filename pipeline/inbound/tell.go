@@ -92,7 +92,7 @@ func (h *Handler) fact(it *item) (fact chat.Fact, ok bool) {
 		fact.Status = chat.Read
 	case "failed":
 		fact.Status = chat.Failed
-		fact.Error = fmt.Sprintf("%d %s", receipt.Code, receipt.Detail)
+		fact.Error, fact.Code = fmt.Sprintf("%d %s", receipt.Code, receipt.Detail), receipt.Code
 	default:
 		return fact, false
 	}
