@@ -56,6 +56,19 @@ func (s *Store) TakeTier(ctx context.Context, account, portfolio string, limit i
 	return counted, nil
 }
 
+// NoteTier counts people whom something is about to reach, whether or not anybody knows who was reached before.
+func (s *Store) NoteTier(ctx context.Context, account, portfolio string, people []chat.Pseudonym) error {
+	args := make([]any, 0, 2+len(people))
+	args = append(args, channel.Counting.Microseconds(), channel.CountedUnlimited)
+	for _, p := range people {
+		args = append(args, p.String())
+	}
+	if err := noteTier.Run(ctx, s.rdb, s.tierKeys(account, portfolio), args...).Err(); err != nil {
+		return limitsAway(fmt.Errorf("count people: %w", err))
+	}
+	return nil
+}
+
 // TierStands says whether the memory with this mark still counts, so that who was counted in it still is.
 func (s *Store) TierStands(ctx context.Context, account, portfolio, mark string) (bool, error) {
 	now, err := s.rdb.Get(ctx, s.tierKeys(account, portfolio)[1]).Result()
@@ -212,6 +225,17 @@ for i = 4, #ARGV do
 end
 redis.call('PEXPIRE', KEYS[1], math.ceil(period / 1000) + 1000)
 return said`)
+
+// noteTier: ARGV period, most, people…
+var noteTier = redis.NewScript(tierNow + `
+local n = redis.call('ZCARD', KEYS[1])
+for i = 3, #ARGV do
+  if n < tonumber(ARGV[2]) or redis.call('ZSCORE', KEYS[1], ARGV[i]) then
+    n = n + redis.call('ZADD', KEYS[1], 'GT', string.format('%.0f', now), ARGV[i])
+  end
+end
+redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[1]) / 1000) + 1000)
+return 1`)
 
 // giveBackTier: ARGV (person, at, was)…
 var giveBackTier = redis.NewScript(`

@@ -45,6 +45,7 @@ type item struct {
 	opens    bool          // it reaches the person outside of a service window
 	seat     channel.Place // the person's, where mark is not ""
 	mark     string        // of the memory that counts them
+	loose    bool          // they are still to be counted, when the intent is in the log
 }
 
 var errNoMessage = errors.New("not a message to send")

@@ -23,6 +23,7 @@ type service interface {
 // tiers counts the people that a portfolio reaches outside of service windows, over the whole fleet.
 type tiers interface {
 	TakeTier(ctx context.Context, account, portfolio string, limit int, people []chat.Pseudonym) (channel.Counted, error)
+	NoteTier(ctx context.Context, account, portfolio string, people []chat.Pseudonym) error
 	TierStands(ctx context.Context, account, portfolio, mark string) (bool, error)
 	GiveBackTier(ctx context.Context, account, portfolio string, places []channel.Place) error
 	ForgetTier(ctx context.Context, account, portfolio string) error
@@ -137,7 +138,10 @@ func (r *run) take(ctx context.Context, q *queue, limit int, batch []*item) (may
 	}
 	switch {
 	case counted.Mark != "":
-	case limit == 0: // their intents say that they were reached, for when there is a limit
+	case limit == 0:
+		for _, it := range batch {
+			it.loose = true
+		}
 		return batch
 	default:
 		r.putOff(q, batch)
@@ -166,6 +170,7 @@ func (r *run) sure(ctx context.Context, batch []*item) []*item {
 	may := batch[:0]
 	ctx, cancel := context.WithTimeout(ctx, reachTime)
 	defer cancel()
+	r.noteLoose(ctx, batch)
 	for _, it := range batch {
 		if it.mark == "" {
 			may = append(may, it)
@@ -190,6 +195,23 @@ func (r *run) sure(ctx context.Context, batch []*item) []*item {
 		r.delay(it, time.Now().Add(uncounted))
 	}
 	return may
+}
+
+// noteLoose counts people whom nobody could count before, and whom no limit that is known keeps waiting. Whoever counts anew
+// just now may have read the intents before theirs were there.
+func (r *run) noteLoose(ctx context.Context, batch []*item) {
+	by := map[*queue][]chat.Pseudonym{}
+	for _, it := range batch {
+		if it.loose {
+			it.loose = false
+			by[it.queue] = append(by[it.queue], it.Pseudonym)
+		}
+	}
+	for q, people := range by {
+		if err := r.Reach.Tiers.NoteTier(ctx, q.channel.Account, q.channel.Portfolio, people); err != nil {
+			r.wary(q, err)
+		}
+	}
 }
 
 // putOff lets templates of a channel wait while nobody can be counted, and those that come next without asking the gate.
