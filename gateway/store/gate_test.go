@@ -27,7 +27,7 @@ func TestAPageIsAnsweredAsItsQuestionsAre(t *testing.T) {
 		changes := make([][]shard.Change, testShards)
 		var who []chat.Pseudonym
 		for n := range people {
-			stands := standing{some("default", "offers"), some("wa", "wb", chat.AnyChannel), chance.IntN(3) > 0}
+			stands := standing{some("default", "offers", gate.Blacklist), some("wa", "wb", chat.AnyChannel), chance.IntN(3) > 0}
 			p, change := person(n, stands.list, stands.channel, stands.barred)
 			known[p], who = stands, append(who, p)
 			changes[testShards.Of(p)] = append(changes[testShards.Of(p)], change)
@@ -42,7 +42,7 @@ func TestAPageIsAnsweredAsItsQuestionsAre(t *testing.T) {
 			for range page {
 				questions = append(questions, gate.Question{
 					Account: some("acme", "acme", "other"), Channel: some("wa", "wb"), Pseudonym: who[chance.IntN(people)],
-					Lists: [][]string{{"default"}, {"default", "offers"}, {"offers"}, nil}[chance.IntN(4)],
+					Lists: [][]string{{"default"}, {gate.Blacklist, "default", "offers"}, {gate.Blacklist}, {gate.Blacklist, "offers"}, nil}[chance.IntN(5)],
 				})
 			}
 			for i, got := range s.Ask(t.Context(), questions) {
