@@ -70,7 +70,8 @@ func newWorld(t *testing.T, on servers, change func(*fake.Options)) *world {
 	w := &world{t: t, on: on, public: freeAddress(t), private: freeAddress(t), log: &journal{}}
 	options := fake.Options{
 		Webhook: "http://" + w.public + "/webhooks/meta", Secret: []byte(appSecret), Token: accessToken,
-		Receipts: []string{}, ReceiptDelay: 50 * time.Millisecond, Backoff: 50 * time.Millisecond, Seed: 1,
+		Templates: []fake.Template{fake.Offer("offer", "Hi {{1}}, see what is new.")},
+		Receipts:  []string{}, ReceiptDelay: 50 * time.Millisecond, Backoff: 50 * time.Millisecond, Seed: 1,
 	}
 	if change != nil {
 		change(&options)

@@ -10,7 +10,7 @@ import (
 )
 
 // mediaEvery is how often a shard's libraries are looked at.
-const mediaEvery = 15 * time.Second
+const mediaEvery = 5 * time.Second
 
 // tendMedia sweeps the chunks of files that never came to their end, and has Meta delete what it still has of files that are
 // gone. It only asks: the fold looks again.

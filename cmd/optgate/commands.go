@@ -27,6 +27,8 @@ type commands struct {
 	Links     linksCommand     `cmd:"" help:"Make unsubscribe links."`
 	Feed      feedCommand      `cmd:"" help:"Look at what is posted to a list's webhook URL, and post it anew."`
 	Broadcast broadcastCommand `cmd:"" help:"Show what became of a broadcast."`
+	Templates templatesCommand `cmd:"" help:"Show message templates, as Meta has them."`
+	Media     mediaCommand     `cmd:"" help:"Keep the files that messages show."`
 	Tokens    tokensCommand    `cmd:"" help:"Show, make or revoke tokens of the account's API."`
 	Audit     auditCommand     `cmd:"" help:"Show what was changed by API, and by whom."`
 	Ledger    ledgerCommand    `cmd:"" help:"Prove or export the ledger of all changes."`

@@ -84,7 +84,7 @@ func setStage(t terminal, dir string) (*stage, error) {
 	// It answers as slowly as Meta does, so that a kill meets calls under way. The receipts are the courier's: the
 	// gateway gets another address with each life.
 	s.meta, err = fake.New(fake.Options{
-		Token: accessToken, Answer: func(fake.Send) fake.Outcome { return fake.Outcome{Hang: 80 * time.Millisecond} },
+		Token: accessToken, Templates: []fake.Template{fake.Offer("offer", "Hi {{1}}, see what is new.")}, Answer: func(fake.Send) fake.Outcome { return fake.Outcome{Hang: 80 * time.Millisecond} },
 	})
 	if err != nil {
 		return nil, err

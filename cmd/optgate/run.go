@@ -41,7 +41,7 @@ func (c *runCommand) Run(ctx context.Context, t terminal) error {
 	}
 	meta, err := fake.New(fake.Options{
 		Webhook: "http://" + reachable(c.Public) + "/webhooks/meta", Secret: []byte(b.appSecret), Token: accessToken,
-		ReceiptDelay: time.Second, Keep: 1, Seed: uint64(time.Now().UnixNano()),
+		Templates: []fake.Template{fake.Offer("offer", "Hi {{1}}, see what is new.")}, ReceiptDelay: time.Second, Keep: 1, Seed: uint64(time.Now().UnixNano()),
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"optgate/pipeline/fault"
 	"optgate/pipeline/outbound"
@@ -27,10 +28,11 @@ type question struct {
 // ask gives Graph's answer, valid JSON. What Graph says no to is an outbound.Refusal; where it can't be asked, or doesn't say,
 // the error is a fault.Unavailable. None of them holds a URL, a number or a token.
 func (g *Graph) ask(ctx context.Context, q question) (object, error) {
-	at := g.base
+	parts := []string{g.base}
 	for _, part := range q.path {
-		at += "/" + url.PathEscape(part)
+		parts = append(parts, url.PathEscape(part))
 	}
+	at := strings.Join(parts, "/")
 	if len(q.query) > 0 {
 		at += "?" + q.query.Encode()
 	}

@@ -102,7 +102,9 @@ func TestWhyGraphDoesNotTell(t *testing.T) {
 	}, true)
 	f("busy", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, false)
 	f("an error that says 200", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"error":{"code":1}}`) }, false) //nolint:errcheck // a test
-	f("elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:9/", http.StatusFound) }, true)
+	f("elsewhere", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:9/", http.StatusFound)
+	}, true)
 }
 
 // bytesOf writes so many bytes, and notes how many at once.

@@ -71,13 +71,14 @@ const (
 	uploadGood = 29 * 24 * time.Hour
 	uploadEnds = 30 * 24 * time.Hour
 
-	// WriteTime bounds how long a file may take to come; Abandoned is how long after its beginning one that never came to
-	// its end is swept.
+	// WriteTime bounds how long a file may take to come.
 	WriteTime = time.Hour
+	// Abandoned is how long after its beginning a file that never came to its end is swept.
 	Abandoned = 3 * time.Hour
 
-	// MaxFiles and MaxBytes bound an account's library.
+	// MaxFiles bounds an account's library.
 	MaxFiles = 10_000
+	// MaxBytes does too.
 	MaxBytes = 20 << 30
 )
 

@@ -109,7 +109,7 @@ func (w *watcher) text(p []byte) {
 func (w *watcher) boxes(p []byte) {
 	for end := w.size + int64(len(p)); w.next < end && !w.broken && !w.open; {
 		var head [16]byte
-		n := 0
+		var n int
 		if from := w.next - w.size; from >= 0 {
 			n = copy(head[:], p[from:])
 		} else { // it began in the piece before
@@ -124,7 +124,7 @@ func (w *watcher) boxes(p []byte) {
 			w.open = true
 			return
 		case length == 1:
-			length = int64(binary.BigEndian.Uint64(head[8:])) //nolint:gosec // below 0 is broken too
+			length = int64(binary.BigEndian.Uint64(head[8:]))
 		}
 		if length < 8 || length > MaxFile {
 			w.broken = true

@@ -62,7 +62,7 @@ func fill(piece []byte, from io.Reader) (n int, err error) {
 	for idle := 0; n < len(piece); {
 		read, err := from.Read(piece[n:])
 		n += read
-		if err == io.EOF { //nolint:errorlint // an end that something wraps is none
+		if err == io.EOF { // an end that something wraps is none
 			return n, nil
 		}
 		if idle++; read > 0 {

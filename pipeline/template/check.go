@@ -69,7 +69,7 @@ type checker struct {
 // most bounds what is said of one message.
 const most = 50
 
-func (c *checker) say(field, code, format string, args ...any) {
+func (c *checker) sayf(field, code, format string, args ...any) {
 	if len(c.wrong) < most {
 		c.wrong = append(c.wrong, fault.Field{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
 	}
@@ -85,21 +85,21 @@ func (c *checker) components(field string, shown []Component, given []any) {
 		at := field + "[" + strconv.Itoa(i) + "]"
 		component, ok := one.(map[string]any)
 		if !ok {
-			c.say(at, "wrong_type", "must be an object")
+			c.sayf(at, "wrong_type", "must be an object")
 			continue
 		}
 		kind := strings.ToLower(text(component, "type"))
 		index, name := -1, kind
 		if kind == "button" {
 			if index, ok = indexOf(component["index"]); !ok {
-				c.say(at+".index", "required", "must be the button's number, from 0")
+				c.sayf(at+".index", "required", "must be the button's number, from 0")
 				continue
 			}
 			name += strconv.Itoa(index)
 		}
 		switch {
 		case seen[name]:
-			c.say(at, "repeated", "is given twice")
+			c.sayf(at, "repeated", "is given twice")
 		case kind == "carousel" && carousel >= 0:
 			cards = true
 			c.carousel(at, shown[carousel].Cards, component)
@@ -111,11 +111,11 @@ func (c *checker) components(field string, shown []Component, given []any) {
 	}
 	for _, need := range left {
 		if !need.Optional {
-			c.say(field, "missing_parameter", "lack %s", need.words())
+			c.sayf(field, "missing_parameter", "lack %s", need.words())
 		}
 	}
 	if carousel >= 0 && !cards {
-		c.say(field, "missing_parameter", "lack the carousel with its %d cards", len(shown[carousel].Cards))
+		c.sayf(field, "missing_parameter", "lack the carousel with its %d cards", len(shown[carousel].Cards))
 	}
 }
 
@@ -141,19 +141,19 @@ func (c *checker) component(at, kind string, index int, shown []Component, left 
 	if n < 0 {
 		switch {
 		case kind == "button" && index >= shownButtons(shown):
-			c.say(at+".index", "out_of_range", "the template has %d buttons", shownButtons(shown))
+			c.sayf(at+".index", "out_of_range", "the template has %d buttons", shownButtons(shown))
 		case kind == "button":
-			c.say(at, "no_parameters", "the template's button %d takes no parameters: leave it out", index)
+			c.sayf(at, "no_parameters", "the template's button %d takes no parameters: leave it out", index)
 		case len(parameters) > 0 || !isShown(shown, kind):
-			c.say(at, "no_parameters", "the template's %s takes no parameters: leave it out", words(kind))
+			c.sayf(at, "no_parameters", "the template's %s takes no parameters: leave it out", words(kind))
 		}
 		return left
 	}
 	need := left[n]
 	if sub := strings.ToLower(text(given, "sub_type")); need.SubType != "" && sub != need.SubType {
-		c.say(at+".sub_type", "wrong_type", "must be %s, as the template's button %d is", need.SubType, index)
+		c.sayf(at+".sub_type", "wrong_type", "must be %s, as the template's button %d is", need.SubType, index)
 	} else if !isList && given["parameters"] != nil {
-		c.say(at+".parameters", "wrong_type", "must be a list")
+		c.sayf(at+".parameters", "wrong_type", "must be a list")
 	} else {
 		c.parameters(at+".parameters", need, parameters)
 	}
@@ -163,7 +163,7 @@ func (c *checker) component(at, kind string, index int, shown []Component, left 
 func (c *checker) carousel(at string, shown []Card, given map[string]any) {
 	cards, _ := given["cards"].([]any)
 	if len(cards) != len(shown) {
-		c.say(at+".cards", "wrong_count", "are %d, and the template has %d", len(cards), len(shown))
+		c.sayf(at+".cards", "wrong_count", "are %d, and the template has %d", len(cards), len(shown))
 		return
 	}
 	for i, one := range cards {
@@ -174,7 +174,7 @@ func (c *checker) carousel(at string, shown []Card, given map[string]any) {
 			n = i
 		}
 		if n >= len(shown) {
-			c.say(field+".card_index", "out_of_range", "the template has %d cards", len(shown))
+			c.sayf(field+".card_index", "out_of_range", "the template has %d cards", len(shown))
 			continue
 		}
 		components, _ := card["components"].([]any)

@@ -9,15 +9,15 @@ import (
 
 // parameters checks what was given for one place.
 func (c *checker) parameters(field string, need Need, given []any) {
-	if need.Count > 0 && len(given) != need.Count && !(need.Optional && len(given) == 0) {
-		c.say(field, "wrong_count", "are %d, and the template needs %s", len(given), need.words())
+	if need.Count > 0 && len(given) != need.Count && (!need.Optional || len(given) > 0) {
+		c.sayf(field, "wrong_count", "are %d, and the template needs %s", len(given), need.words())
 	}
 	left := slices.Clone(need.Names)
 	for i, one := range given {
 		at := field + "[" + strconv.Itoa(i) + "]"
 		parameter, ok := one.(map[string]any)
 		if !ok {
-			c.say(at, "wrong_type", "must be an object")
+			c.sayf(at, "wrong_type", "must be an object")
 			continue
 		}
 		if need.Kind == "" {
@@ -28,24 +28,24 @@ func (c *checker) parameters(field string, need Need, given []any) {
 		switch n := slices.Index(left, name); {
 		case len(need.Names) == 0:
 			if name != "" {
-				c.say(at+".parameter_name", "unknown_parameter", "the template's parameters have no names: they are given in their order")
+				c.sayf(at+".parameter_name", "unknown_parameter", "the template's parameters have no names: they are given in their order")
 			}
 		case name == "":
-			c.say(at+".parameter_name", "required", "must be one of %s", strings.Join(need.Names, ", "))
+			c.sayf(at+".parameter_name", "required", "must be one of %s", strings.Join(need.Names, ", "))
 		case n >= 0:
 			left = slices.Delete(left, n, n+1)
 		case slices.Contains(need.Names, name):
-			c.say(at+".parameter_name", "repeated", "is given twice")
+			c.sayf(at+".parameter_name", "repeated", "is given twice")
 		default:
-			c.say(at+".parameter_name", "unknown_parameter", "is none of %s", strings.Join(need.Names, ", "))
+			c.sayf(at+".parameter_name", "unknown_parameter", "is none of %s", strings.Join(need.Names, ", "))
 		}
 	}
 	if len(left) > 0 && len(given) == need.Count && len(need.Names) > 0 {
-		c.say(field, "missing_parameter", "lack %s", strings.Join(left, ", "))
+		c.sayf(field, "missing_parameter", "lack %s", strings.Join(left, ", "))
 	}
 }
 
-// texts are the types of parameters that fill a variable of a text, each with the member that holds it.
+// written are the types of parameters that fill a variable of a text, each with the member that holds it.
 var written = []string{"text", "currency", "date_time"}
 
 // parameter checks one parameter's type, and that it says anything.
@@ -59,25 +59,25 @@ func (c *checker) parameter(at string, need Need, given map[string]any) {
 		fits = true
 	}
 	if !fits {
-		c.say(at+".type", "wrong_type", "must be %s", need.Kind)
+		c.sayf(at+".type", "wrong_type", "must be %s", need.Kind)
 		return
 	}
 	switch value := given[kind].(type) {
 	case string:
 		if strings.TrimSpace(value) == "" {
-			c.say(at+"."+kind, "required", "must be a text that is not empty")
+			c.sayf(at+"."+kind, "required", "must be a text that is not empty")
 		}
 	case map[string]any:
 		if kind == "text" || kind == "payload" || kind == "coupon_code" {
-			c.say(at+"."+kind, "wrong_type", "must be a text")
+			c.sayf(at+"."+kind, "wrong_type", "must be a text")
 		} else if isMedia(kind) && text(value, "id") == "" && text(value, "link") == "" && text(value, "library") == "" {
-			c.say(at+"."+kind, "required", "must name the file: by library, id or link")
+			c.sayf(at+"."+kind, "required", "must name the file: by library, id or link")
 		}
 	default:
 		if given[kind] == nil && kind == "action" {
 			return // a flow's may be left out
 		}
-		c.say(at+"."+kind, "required", "must be there, and be what the type says")
+		c.sayf(at+"."+kind, "required", "must be there, and be what the type says")
 	}
 }
 

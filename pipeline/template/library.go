@@ -215,9 +215,9 @@ func (s *shelf) due(now time.Time, stamp int64, good func(*Reading) bool) (last 
 		}
 		return nil, true, nil
 	}
-	age, pages := now.Sub(s.last.At), time.Duration(max(s.last.pages, 1))
-	old := age >= goodFor || stamp > s.last.stamp && age >= toldAfter*pages
-	missed := good != nil && age >= missedAfter*pages && !good(s.last)
+	age, pages := now.Sub(s.last.At), int64(max(s.last.pages, 1))
+	old := age >= goodFor || stamp > s.last.stamp && age >= each(toldAfter, pages)
+	missed := good != nil && age >= each(missedAfter, pages) && !good(s.last)
 	if !paused && (old || missed) {
 		return nil, true, nil
 	}
@@ -225,6 +225,9 @@ func (s *shelf) due(now time.Time, stamp int64, good func(*Reading) bool) (last 
 	given.Stale = paused || stamp > given.stamp
 	return &given, false, nil
 }
+
+// each gives a time for each page.
+func each(of time.Duration, pages int64) time.Duration { return time.Duration(int64(of) * pages) }
 
 // note remembers what was read, or that it could not be, and gives what is known now.
 func (s *shelf) note(read *Reading, err error, stamp int64, now time.Time) (*Reading, error) {

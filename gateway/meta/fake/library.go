@@ -26,6 +26,15 @@ type Upload struct {
 	Outcome Outcome
 }
 
+// Offer is an approved marketing template of one variable, for demonstrations.
+func Offer(name, body string) Template {
+	return Template{
+		"name": name, "language": "en", "status": "APPROVED", "category": "MARKETING", "parameter_format": "POSITIONAL",
+		"quality_score": map[string]any{"score": "GREEN"}, "components": []any{
+			map[string]any{"type": "BODY", "text": body}, map[string]any{"type": "FOOTER", "text": "Reply STOP to hear no more of this."}},
+	}
+}
+
 // SetTemplates says which templates every business account has from now on; nil: Graph refuses to tell.
 func (m *Meta) SetTemplates(all []Template) {
 	m.mu.Lock()
@@ -85,13 +94,14 @@ func (m *Meta) upload(w http.ResponseWriter, r *http.Request) {
 		refuse(w, Outcome{HTTP: http.StatusUnauthorized, Code: 190})
 		return
 	}
-	up, whole := Upload{Number: r.PathValue("number"), ID: strconv.FormatInt(9_000_000_000_000+m.count.Add(1), 10)}, false
+	up := Upload{Number: r.PathValue("number"), ID: strconv.FormatInt(9_000_000_000_000+m.count.Add(1), 10)}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" {
 		refuse(w, Outcome{HTTP: http.StatusBadRequest, Code: 100})
 		return
 	}
-	product := ""
+	var product string
+	var whole bool
 	for form := multipart.NewReader(http.MaxBytesReader(w, r.Body, maxUpload), params["boundary"]); ; {
 		part, err := form.NextPart()
 		if err != nil {
