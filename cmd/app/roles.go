@@ -27,6 +27,7 @@ import (
 	"optgate/pipeline/optout"
 	"optgate/pipeline/outbound"
 	"optgate/pipeline/segment"
+	"optgate/pipeline/sequence"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 	"optgate/ratelimit"
@@ -45,7 +46,7 @@ const (
 
 // allRules gives the fold of every kind of command.
 func allRules() shard.Rules {
-	return shard.Join(optout.Rules(), broadcast.Rules(), broadcast.AudienceRules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules(), channel.Rules(), contact.Rules(), segment.Rules(), shard.ForgetRules())
+	return shard.Join(optout.Rules(), broadcast.Rules(), broadcast.AudienceRules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules(), channel.Rules(), contact.Rules(), segment.Rules(), sequence.Rules(), shard.ForgetRules())
 }
 
 // newOwners makes the roster of shards; nothing is owned yet.
@@ -56,7 +57,12 @@ func (a *App) newOwners() *roster[int] {
 		beside := crew{log: a.log}
 		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
 		beside.work(fmt.Sprintf("single messages of shard %d", s), a.singles(s).Run)
+		beside.work(fmt.Sprintf("sequences of shard %d", s), a.sequences(s).Run)
 		beside.work(fmt.Sprintf("feeds of shard %d", s), a.feed(s).Run)
+		watcher := &channel.Watcher{
+			Shards: a.shards, Shard: s, Directory: a.directory, Conditions: a.store, Graph: a.graph, Publisher: a.bus, Logger: a.log,
+		}
+		beside.work(fmt.Sprintf("channels of shard %d", s), watcher.Run)
 		beside.work(fmt.Sprintf("answers of shard %d", s), func(ctx context.Context) error {
 			return sweep(ctx, func(ctx context.Context) (bool, error) { return a.forget(ctx, s) })
 		})
