@@ -272,7 +272,7 @@ func TestAFinishedBroadcastCountsReceiptsAndIsForgottenADayLater(t *testing.T) {
 		status, totals := w.after(23*time.Hour, ref)
 		expect(t, "with receipts", status, broadcast.Finished, totals, map[string]int{"Sent ": 2599, "Read ": 1})
 		status, totals = w.after(2*time.Hour, ref)
-		expect(t, "a day later", status, "", totals, map[string]int{})
+		expect(t, "a day later", status, broadcast.Finished, totals, map[string]int{})
 		for key := range w.states {
 			if key[:4] == "page" {
 				t.Errorf("%s is left", key)

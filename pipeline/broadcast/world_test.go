@@ -94,7 +94,7 @@ func (w *world) run() (stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	r := &broadcast.Runner{
-		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Gate: w, Explain: explain, Reader: w,
+		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Archive: w, Gate: w, Explain: explain, Reader: w,
 		Follow:    func(from int64) shard.Follower { return &follower{w, from} },
 		Publisher: w, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
 	}
@@ -190,6 +190,7 @@ func (w *world) Publish(_ context.Context, records ...*stream.Record) error {
 			}
 			must(w.t, w.fold(c))
 		case stream.Outcomes:
+			r.Offset = int64(len(w.outcomes))
 			w.append(*r)
 		case stream.OutboundBulk:
 			w.send(r)
