@@ -25,7 +25,7 @@ func (a *App) listen() error {
 	health := a.health()
 	private := api.New(api.Options{
 		Tokens: a.apiTokens(), Made: soundTokens{a}, Audits: a.store, Directory: a.directory, Shards: a.shards, Publisher: measured{soundly{a}, a, configs.RoleConsole, nil}, Accounts: a.store, States: a.store,
-		Entries: a.store, Members: a.store, Contacts: a.store, Segments: a.store, Imports: a.store, Audiences: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute, Pushes: a.config.Limits.PushPerMinute,
+		Entries: a.store, Members: a.store, Contacts: a.store, Segments: a.store, Imports: a.store, Sequences: a.store, Audiences: a.store, Answers: a.store, Topics: a.bus, Windows: ratelimit.NewSteady(soundWindows{a, a.store.Windows(ratelimit.StartAfresh)}), Calls: a.config.Limits.APIPerMinute, Pushes: a.config.Limits.PushPerMinute,
 		Follow: func(topic stream.Topic, partition int, from int64) api.Follower {
 			return a.bus.Follow(topic, partition, from)
 		},

@@ -36,6 +36,7 @@ type Options struct {
 	Audits    audits
 	Imports   importReader
 	Audiences audiences
+	Sequences sequences
 	Answers   answers
 	Topics    topics
 	Follow    func(topic stream.Topic, partition int, from int64) Follower

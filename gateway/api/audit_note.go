@@ -28,7 +28,7 @@ func (c *call) changesNothing() { c.unchanged = true }
 // Members of an answer that say how many of what were changed, and parts of paths that are ids of ours. Nothing else of an
 // answer or a path goes into the audit: it may be somebody's number.
 var (
-	countsNoted = []string{"added", "changed", "entries", "known", "reachable_again", "refused", "removed", "replayed", "stayed"}
+	countsNoted = []string{"added", "changed", "entries", "known", "reachable_again", "refused", "removed", "replayed", "stayed", "subscribed", "unchanged"}
 	paramsNoted = []string{"id", "list", "offset", "partition"}
 	idForm      = regexp.MustCompile(`^[A-Za-z0-9._:*-]{1,128}$`)
 )

@@ -13,6 +13,7 @@ import (
 	"optgate/pipeline/media"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/segment"
+	"optgate/pipeline/sequence"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
@@ -86,7 +87,7 @@ func valueOf[T any](answer *shard.Answer) (value T, err error) {
 func refused(answer *shard.Answer) error {
 	kind := fault.Unprocessable
 	switch answer.Code {
-	case broadcast.CodeNotFound, access.CodeNotFound, media.CodeNotFound, optout.CodeUnknownList, optout.CodeUnknownText, contact.CodeUnknown, segment.CodeUnknown:
+	case broadcast.CodeNotFound, access.CodeNotFound, media.CodeNotFound, optout.CodeUnknownList, optout.CodeUnknownText, contact.CodeUnknown, segment.CodeUnknown, sequence.CodeNotFound, sequence.CodeNoPerson:
 		kind = fault.NotFound
 	case broadcast.CodeWrongStatus, broadcast.CodeAudienceInUse, access.CodeNameTaken:
 		kind = fault.Conflict

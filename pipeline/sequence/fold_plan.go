@@ -46,7 +46,7 @@ func (b *SetStatus) people(Ref) []string { return nil }
 // foldCreate makes a sequence. Its id is the request's, so that a repeat finds it.
 func foldCreate(d *desk, b *Create) error {
 	if d.there {
-		return d.say(d.q)
+		return d.say(d.ref.ID)
 	}
 	d.q = Sequence{V: stream.Version, ID: d.ref.ID, Account: d.ref.Account, Status: Active, Version: d.Offset + 1, Swept: d.Offset + 1,
 		Created: d.command.Made, Changed: d.command.Made, Plan: PlanPatch{Series: b.Plan.Series}.Apply(b.Plan)}
@@ -58,7 +58,7 @@ func foldCreate(d *desk, b *Create) error {
 	if err := d.count(); err != nil {
 		return err
 	}
-	return d.say(d.q)
+	return d.say(d.ref.ID)
 }
 
 // number gives new steps their numbers.
@@ -93,7 +93,7 @@ func foldChange(d *desk, b *Change) error {
 	if err := d.keep(); err != nil {
 		return err
 	}
-	return d.say(d.q)
+	return d.say(d.ref.ID)
 }
 
 // apply changes a plan. The steps are copied: a command's body is not written into.
@@ -126,7 +126,7 @@ func foldStatus(d *desk, b *SetStatus) error {
 	case !matches(b.If, d.q.Tag()):
 		return d.stale()
 	case d.q.Status == b.Status:
-		return d.say(d.q)
+		return d.say(d.ref.ID)
 	case d.q.Status == Deleted:
 		return d.refuse(CodeWrongStatus, "A deleted sequence stays so.")
 	}
@@ -139,7 +139,7 @@ func foldStatus(d *desk, b *SetStatus) error {
 	if err := d.keep(); err != nil {
 		return err
 	}
-	return d.say(d.q)
+	return d.say(d.ref.ID)
 }
 
 func (d *desk) stale() error {

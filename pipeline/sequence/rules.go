@@ -48,7 +48,7 @@ func Rules() shard.Rules {
 
 // body is what a command of this package carries.
 type body interface {
-	target() string       // id of the sequence
+	target() string        // id of the sequence
 	people(r Ref) []string // keys of the subscribers that it may touch
 }
 

@@ -42,6 +42,8 @@ const (
 	tellAgain  = 5 * time.Second        // after which a decision that has shown no effect is asked for again
 	doubtTime  = time.Second            // after which somebody is asked about again whose shard was not certain
 	retryAfter = time.Second            // of whatever went wrong
+	mediaTime  = 30 * time.Second       // for the files of a message to be given to Meta
+	mediaAgain = 10 * time.Second       // after which that is tried again
 	creditTime = 30 * time.Second       // of a channel's rate: how long pausing takes to act
 	mostCredit = 10_000
 	pageSize   = 500       // people in one command
@@ -60,9 +62,9 @@ type Runner struct {
 	Gate   asker
 	// Explain tells of each Skip how its entry came to be, where that can be told; see gate.Answer's Cause. May be nil.
 	Explain func(ctx context.Context, questions []gate.Question, answers []gate.Answer)
-	// Resolve puts what Meta knows media by into a message that names them in the account's library. May be nil.
-	Resolve func(ctx context.Context, account, channel string, m broadcast.Message) (broadcast.Message, error)
-	Reader  interface { // of the bus; shard.Reader has it
+	// Media finds what Meta knows files of the library by; nil: messages show none.
+	Media  broadcast.Resolver
+	Reader interface { // of the bus; shard.Reader has it
 		Ends(ctx context.Context, topic stream.Topic, partition int) (first, end int64, err error)
 	}
 	Follow    func(from int64) shard.Follower // the shard's partition of outcomes

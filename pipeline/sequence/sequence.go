@@ -109,7 +109,9 @@ type Ref struct{ Account, ID string }
 func (q Sequence) Ref() Ref { return Ref{q.Account, q.ID} }
 
 // Tag is the sequence's ETag.
-func (q Sequence) Tag() string { return strconv.FormatInt(q.Changed, 36) + "." + strconv.FormatInt(q.Version, 36) }
+func (q Sequence) Tag() string {
+	return strconv.FormatInt(q.Changed, 36) + "." + strconv.FormatInt(q.Version, 36)
+}
 
 // Shard gives the shard that owns a sequence, its subscribers and the facts about its messages.
 func (r Ref) Shard(n chat.Shards) int { return n.Broadcast(r.Account, r.ID) }
@@ -130,7 +132,9 @@ func (r Ref) Key() string { return "sequence/" + r.String() }
 func (r Ref) SumsKey() string { return "sequencesums/" + r.String() }
 
 // SubscriberKey is the key of a person's Subscriber.
-func (r Ref) SubscriberKey(p chat.Pseudonym) string { return "subscriber/" + r.String() + "/" + p.String() }
+func (r Ref) SubscriberKey(p chat.Pseudonym) string {
+	return "subscriber/" + r.String() + "/" + p.String()
+}
 
 // MessageID is the id of a step's message to somebody. The round is that of the subscription, so that who subscribes anew
 // gets all steps anew.

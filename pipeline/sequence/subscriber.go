@@ -21,20 +21,20 @@ const (
 
 // Subscriber is one person's subscription and what became of its steps: key Ref.SubscriberKey in the sequence's shard.
 type Subscriber struct {
-	V        int               `json:"v"`
-	Account  string            `json:"account"`
-	Sequence string            `json:"sequence"`
-	P        chat.Pseudonym    `json:"p"`
-	Person                     // as subscribed last
-	Standing Standing          `json:"status"`
-	Round    int64             `json:"round"` // tells this subscription from the person's others
-	Since    int64             `json:"since"` // ms since 1970
-	Ended    int64             `json:"ended,omitempty"`
-	From     int64             `json:"from"`           // ms since 1970 from which the delay counts of a next step that has an hour of its own
-	Left     int64             `json:"left"`           // ms since 1970 from which the delay of any other next step counts
-	Step     int               `json:"step,omitempty"` // number of the next step; 0: none
-	Due      int64             `json:"due"`            // ms since 1970 at which something is to be done: the next step, at the end forgetting
-	Rows     []Row             `json:"rows,omitempty"` // of all rounds that are kept, in their order
+	V        int            `json:"v"`
+	Account  string         `json:"account"`
+	Sequence string         `json:"sequence"`
+	P        chat.Pseudonym `json:"p"`
+	Person                  // as subscribed last
+	Standing Standing       `json:"status"`
+	Round    int64          `json:"round"` // tells this subscription from the person's others
+	Since    int64          `json:"since"` // ms since 1970
+	Ended    int64          `json:"ended,omitempty"`
+	From     int64          `json:"from"`           // ms since 1970 from which the delay counts of a next step that has an hour of its own
+	Left     int64          `json:"left"`           // ms since 1970 from which the delay of any other next step counts
+	Step     int            `json:"step,omitempty"` // number of the next step; 0: none
+	Due      int64          `json:"due"`            // ms since 1970 at which something is to be done: the next step, at the end forgetting
+	Rows     []Row          `json:"rows,omitempty"` // of all rounds that are kept, in their order
 }
 
 // Person is who is subscribed.

@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
@@ -162,7 +164,14 @@ func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscrib
 		return nil, nil
 	}
 	slices.SortStableFunc(people, func(a, b Subscriber) int { return r.Shards.Of(a.P) - r.Shards.Of(b.P) })
-	message, wrong := r.resolve(ctx, q, step)
+	message, wrong, err := r.resolve(ctx, q, step)
+	if err != nil {
+		r.Logger.Warn().Int("shard", r.Shard).Str("account", q.Account).Str("sequence", q.ID).Int("step", step.No).Err(err).Msg("files of a step can't be shown yet")
+		for _, s := range people {
+			q.note(s, false, now.Add(mediaAgain))
+		}
+		return nil, nil
+	}
 	answers := r.ask(ctx, q, step, people)
 	body, size := StepOf{}, 0
 	for i, s := range people {
@@ -178,7 +187,7 @@ func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscrib
 		}
 		if body.ID == "" {
 			body = StepOf{ID: q.ID, Version: q.Version, Step: step.No}
-			if r.Resolve != nil && wrong == nil {
+			if r.Media != nil && !wrong {
 				body.Message = &message
 			}
 		}
@@ -190,22 +199,37 @@ func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscrib
 	return bodies, nil
 }
 
-func (r *Runner) resolve(ctx context.Context, q *run, step Step) (broadcast.Message, error) {
-	if r.Resolve == nil {
-		return step.Message, nil
+// resolve gives a step's message with what Meta knows its files by. wrong says that the library lacks one; any other error may
+// pass, and then everybody waits.
+func (r *Runner) resolve(ctx context.Context, q *run, step Step) (m broadcast.Message, wrong bool, err error) {
+	if r.Media == nil {
+		return step.Message, false, nil
 	}
-	return r.Resolve(ctx, q.Account, q.Channel, step.Message)
+	raw, err := json.Marshal(step.Message)
+	if err != nil {
+		return m, false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, mediaTime)
+	defer cancel()
+	shown, err := broadcast.Shown(ctx, r.Media, chat.Outbound{Account: q.Account, Channel: q.Channel, Message: raw})
+	if fault.KindOf(err) == fault.Unprocessable && err != nil {
+		return step.Message, true, nil
+	}
+	if err != nil {
+		return m, false, err
+	}
+	return m, false, json.Unmarshal(shown, &m)
 }
 
 // verdict says what becomes of a step for one person, and how large the message is; false where nobody can be certain.
-func (r *Runner) verdict(q *run, step Step, s Subscriber, message broadcast.Message, wrong error, late bool, answer gate.Answer, now time.Time) (d Decided, size int, certain bool) {
+func (r *Runner) verdict(q *run, step Step, s Subscriber, message broadcast.Message, wrong, late bool, answer gate.Answer, now time.Time) (d Decided, size int, certain bool) {
 	due := max(s.Due, q.Resumed)
 	d = Decided{P: s.P, Round: s.Round, From: due, Left: now.UnixMilli()}
 	switch missing := s.missing(message); {
 	case late:
 		d.Status, d.Left = chat.Expired, due // nothing has left: the series goes on from when it should have
-	case wrong != nil:
-		d.Status, d.Error = chat.Failed, MediaMissing
+	case wrong:
+		d.Status, d.Error = chat.Failed, broadcast.MediaNotFound
 	case missing != "":
 		d.Status, d.Error = chat.Failed, broadcast.MissingParameter+missing
 	case answer.Verdict == gate.Skip:
@@ -226,8 +250,7 @@ func (r *Runner) verdict(q *run, step Step, s Subscriber, message broadcast.Mess
 
 // What a row shows that fails before it is sent.
 const (
-	MediaMissing = "Media Not Available" // of the library
-	TooLarge     = "Message Too Large"   // with this person's parameters
+	TooLarge = "Message Too Large" // with this person's parameters
 
 	maxMessage = 64 << 10 // bytes, as of any message
 )
