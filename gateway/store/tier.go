@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -140,32 +139,14 @@ func (s *Store) recounts(said *redis.Cmd) error {
 	return nil
 }
 
-// TierUse is how much of a portfolio's tier is used.
-type TierUse struct {
-	Limit int // people; 0: not known, channel.Unlimited: there is none
-	Told  channel.Told
-	Used  int       // people counted in the last 24 h; 0 where there is no limit
-	Exact bool      // false while they are counted anew, and where nobody counts
-	Next  time.Time // when the next place becomes free; zero where nobody is counted
-	All   time.Time // when all are
-}
-
-// Left gives how many people may still be reached; math.MaxInt without a limit.
-func (u TierUse) Left() int {
-	if u.Limit <= 0 {
-		return math.MaxInt
-	}
-	return max(0, u.Limit-u.Used)
-}
-
 // TierUse tells how much of a portfolio's tier is used.
-func (s *Store) TierUse(ctx context.Context, account, portfolio string) (TierUse, error) {
+func (s *Store) TierUse(ctx context.Context, account, portfolio string) (channel.TierUse, error) {
 	p, err := s.readPortfolio(ctx, account, portfolio)
 	if err != nil {
-		return TierUse{}, err
+		return channel.TierUse{}, err
 	}
 	told := p.Facts[chat.SaysTier]
-	use := TierUse{Limit: channel.TierOf(told.Value), Told: told}
+	use := channel.TierUse{Limit: channel.TierOf(told.Value), Told: told}
 	if use.Limit == channel.Unlimited {
 		return use, nil
 	}

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"math"
 	"time"
 
 	"optgate/pipeline/chat"
@@ -29,3 +30,21 @@ const Counting = 24*time.Hour + 2*time.Minute
 
 // CountedUnlimited bounds the people that are counted while nobody knows the tier: the largest one that has a limit.
 const CountedUnlimited = 100_000
+
+// TierUse is how much of a portfolio's tier is used.
+type TierUse struct {
+	Limit int // people; 0: not known, Unlimited: there is none
+	Told  Told
+	Used  int       // people counted in the last 24 h; 0 where there is no limit
+	Exact bool      // false while they are counted anew, and where nobody counts
+	Next  time.Time // when the next place becomes free; zero where nobody is counted
+	All   time.Time // when all are
+}
+
+// Left gives how many people may still be reached; math.MaxInt without a limit.
+func (u TierUse) Left() int {
+	if u.Limit <= 0 {
+		return math.MaxInt
+	}
+	return max(0, u.Limit-u.Used)
+}
