@@ -140,12 +140,12 @@ func (a *API) terms(c *call, r broadcast.Request, t *broadcast.Terms, wrong []fa
 
 // template finds the template that a request's message is an instance of, and says where it isn't. nil: it is none, or nobody knows.
 func (a *API) template(c *call, r broadcast.Request) (*template.Template, []fault.Field, error) {
-	if r.Message.IsZero() || a.Templates == nil {
+	if r.Message.IsZero() {
 		return nil, nil, nil
 	}
 	message, err := json.Marshal(r.Message)
 	if err != nil {
 		return nil, nil, err
 	}
-	return template.Vet(c.ctx, a.Templates, c.account, r.Channel, r.Category, message)
+	return a.fits(c, r.Channel, r.Category, message)
 }

@@ -12,7 +12,6 @@ import (
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
-	"optgate/pipeline/template"
 )
 
 // singles reads what became of messages by themselves.
@@ -43,14 +42,12 @@ func (a *API) createMessage(c *call) error {
 	if err != nil {
 		return err
 	}
-	if a.Templates != nil {
-		_, unfit, err := template.Vet(c.ctx, a.Templates, m.Account, m.Channel, m.Category, m.Message)
-		if err == nil {
-			err = wrongFields(unfit)
-		}
-		if err != nil {
-			return err
-		}
+	_, unfit, err := a.fits(c, m.Channel, m.Category, m.Message)
+	if err == nil {
+		err = wrongFields(unfit)
+	}
+	if err != nil {
+		return err
 	}
 	request, again, err := a.once(c, account, body)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"optgate/pipeline/picky"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
-	"optgate/pipeline/template"
 )
 
 // pushBody bounds a push, in bytes.
@@ -112,15 +111,12 @@ func (a *API) keep(c *call, draft broadcast.Draft) error {
 
 // vet holds the messages of a push against their template.
 func (a *API) vet(c *call, p broadcast.Push) error {
-	if a.Templates == nil {
-		return nil
-	}
 	var wrong []fault.Field
 	look := func(raw json.RawMessage, row int) error {
 		if raw == nil || len(wrong) > 0 {
 			return nil
 		}
-		_, unfit, err := template.Vet(c.ctx, a.Templates, c.account, p.Channel, p.Category, raw)
+		_, unfit, err := a.fits(c, p.Channel, p.Category, raw)
 		for _, f := range unfit {
 			wrong = append(wrong, picky.Rename(f, row))
 		}

@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/media"
 	"optgate/pipeline/template"
 )
 
@@ -15,6 +17,17 @@ type templates interface {
 	template.Known
 	// List gives all that a channel's business account has; the error is a fault that says why nobody can tell.
 	List(ctx context.Context, account, channel string) (*template.Reading, error)
+}
+
+// fits says what is wrong with a message that a channel would send: with its template, whose category and parameters it must
+// have, and with the files that it shows. t is the template, nil where it has none or nobody knows.
+func (a *API) fits(c *call, channel, category string, message json.RawMessage) (t *template.Template, wrong []fault.Field, err error) {
+	t, wrong, err = template.Vet(c.ctx, a.Templates, c.account, channel, category, message)
+	if err != nil {
+		return nil, nil, err
+	}
+	missing, err := media.Vet(c.ctx, a.Media.Files, c.account, message)
+	return t, append(wrong, missing...), err
 }
 
 // listTemplates answers GET /v1/templates: those of a channel's business account, by name and language.
