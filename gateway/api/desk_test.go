@@ -34,13 +34,15 @@ type desk struct {
 	verdict  gate.Answer
 	cause    *gate.Cause // of skips
 	asked    gate.Question
+	judge    func(gate.Question) gate.Answer // nil: verdict
+	left     int                             // people who may still be reached
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := emptyDesk()
 	d.world = newWorld(t, func(o *api.Options) {
-		o.Publisher, o.States, o.Answers, o.Topics = d, d, d, d
+		o.Publisher, o.States, o.Answers, o.Topics, o.Audiences = d, d, d, d, d
 		o.Broadcast = d.options()
 	})
 	return d
@@ -51,7 +53,7 @@ func emptyDesk() *desk {
 }
 
 func (d *desk) options() api.BroadcastOptions {
-	return api.BroadcastOptions{Broadcasts: d, Rows: d, Singles: d, Gate: d, Explain: d.explain}
+	return api.BroadcastOptions{Broadcasts: d, Rows: d, Singles: d, Gate: d, Explain: d.explain, DryRun: d.dryRun()}
 }
 
 func (d *desk) Publish(_ context.Context, records ...*stream.Record) error {
@@ -104,8 +106,11 @@ func (d *desk) Answer(_ context.Context, _ int, offset int64, command string) (*
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	raw := d.states[shard.AnswerKey(command)]
-	if d.asleep || raw == nil || offset >= d.offset {
+	if d.asleep || offset >= d.offset {
 		return nil, false, nil
+	}
+	if raw == nil {
+		return nil, true, nil
 	}
 	answer := &shard.Answer{}
 	return answer, true, json.Unmarshal(raw, answer)
@@ -194,11 +199,18 @@ func (d *desk) Single(_ context.Context, account, id string) (o broadcast.Single
 	return o, 42, nil
 }
 
-func (d *desk) Ask(_ context.Context, questions []gate.Question) []gate.Answer {
+func (d *desk) Ask(_ context.Context, questions []gate.Question) (answers []gate.Answer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked = questions[0]
-	return []gate.Answer{d.verdict}
+	for _, q := range questions {
+		if d.judge != nil {
+			answers = append(answers, d.judge(q))
+		} else {
+			answers = append(answers, d.verdict)
+		}
+	}
+	return answers
 }
 
 func (d *desk) explain(_ context.Context, _ []gate.Question, answers []gate.Answer) {

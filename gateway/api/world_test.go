@@ -31,7 +31,7 @@ import (
 const shards = chat.Shards(2)
 
 // rules are what the worlds of these tests decide by.
-var rules = shard.Join(optout.Rules(), broadcast.Rules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules())
+var rules = shard.Join(optout.Rules(), broadcast.Rules(), broadcast.AudienceRules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules())
 
 // now is the moment of every test.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
