@@ -77,7 +77,11 @@ func (e *evaluation) bySets(ctx context.Context) error {
 				return err
 			}
 			for some := range slices.Chunk(people, membersAtOnce) {
-				if err := e.look(ctx, some, false); err != nil {
+				refs := make([]optout.Ref, len(some))
+				for i, p := range some {
+					refs[i].P = p
+				}
+				if err := e.look(ctx, refs, false); err != nil {
 					return err
 				}
 			}
@@ -131,9 +135,9 @@ func (e *evaluation) byWords(ctx context.Context) error {
 	since := time.UnixMilli(e.moment.Now - int64(e.within)*time.Hour.Milliseconds())
 	return e.store.Served(ctx, e.of.Account, e.moment.Channel, since, func(ids []chat.Identifier) error {
 		hash := e.key.Hasher()
-		people := make([]chat.Pseudonym, len(ids))
+		people := make([]optout.Ref, len(ids))
 		for i, id := range ids {
-			people[i] = hash.Pseudonym(id)
+			people[i] = optout.Ref{ID: id, P: hash.Pseudonym(id)}
 		}
 		for some := range slices.Chunk(people, membersAtOnce) {
 			if err := e.look(ctx, some, true); err != nil {
@@ -146,18 +150,18 @@ func (e *evaluation) byWords(ctx context.Context) error {
 
 // look gives those of some identifiers by which a person of the segment is told. Each person is told by one of the identifiers
 // that lead to it, the same whichever comes first; words says that these were found by a person's last words.
-func (e *evaluation) look(ctx context.Context, some []chat.Pseudonym, words bool) error {
+func (e *evaluation) look(ctx context.Context, some []optout.Ref, words bool) error {
 	known, err := e.read(ctx, some)
 	if err != nil {
 		return err
 	}
 	var ids []chat.Identifier
-	for _, p := range some {
-		person := known.person(p)
+	for _, ref := range some {
+		person := known.person(ref.P)
 		if !e.of.Holds(e.moment, person) {
 			continue
 		}
-		if who, to := e.teller(person); who == p && to != "" && words == !e.leads(person, p) {
+		if who, to := e.teller(person); who == ref.P && to != "" && words == !e.leads(person, ref.P) {
 			ids = append(ids, to)
 		}
 	}
@@ -215,9 +219,12 @@ func (e *evaluation) reaches(id chat.Identifier) bool { return slices.Contains(e
 type acquaintance map[chat.Pseudonym]segment.Alias
 
 // read reads identifiers, and whatever links and contacts lead to from them.
-func (e *evaluation) read(ctx context.Context, some []chat.Pseudonym) (acquaintance, error) {
-	known := acquaintance{}
-	for level, depth := some, 0; len(level) > 0 && depth < widestPerson; depth++ {
+func (e *evaluation) read(ctx context.Context, some []optout.Ref) (acquaintance, error) {
+	known, first := acquaintance{}, make([]chat.Pseudonym, len(some))
+	for i, ref := range some {
+		known[ref.P], first[i] = segment.Alias{Ref: ref}, ref.P
+	}
+	for level, depth := first, 0; len(level) > 0 && depth < widestPerson; depth++ {
 		states, err := e.store.everywhere(ctx, level, func(p chat.Pseudonym) []string {
 			return []string{optout.PersonKey(e.of.Account, p), contact.Key(e.of.Account, p)}
 		})
