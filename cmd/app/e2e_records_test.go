@@ -87,6 +87,24 @@ func (w *world) liveThrough() {
 	w.holds("commands", `"list.empty"`)
 }
 
+// keepPeople blocks and lets through, and keeps contacts and segments.
+func (w *world) keepPeople(do func(method, path string, body, answer any)) {
+	w.t.Helper()
+	var made struct{ ID string }
+	do(http.MethodPost, "/v1/blacklist", map[string]any{"to": "+447700900008", "channel": "wa", "note": "rude"}, &made)
+	do(http.MethodDelete, "/v1/blacklist/"+made.ID, nil, nil)
+	do(http.MethodPost, "/v1/contacts", map[string]any{
+		"to": "+447700900008", "name": "Ada", "email": "ada@example.com", "tags": []any{"vip"}, "categories": []any{"guests"},
+		"attributes": map[string]any{"table": "7", "bar": nil},
+	}, &made)
+	do(http.MethodDelete, "/v1/contacts/"+made.ID, nil, nil)
+	do(http.MethodPost, "/v1/segments", map[string]any{"name": "Vips", "conditions": []any{
+		map[string]any{"tag": "vip"}, map[string]any{"attribute": map[string]any{"name": "table", "value": "7"}},
+	}}, &made)
+	do(http.MethodPatch, "/v1/segments/"+made.ID, map[string]any{"match": "any"}, nil)
+	do(http.MethodDelete, "/v1/segments/"+made.ID, nil, nil)
+}
+
 // manage does what is done by API.
 func (w *world) manage(list string, do func(method, path string, body, answer any)) {
 	w.t.Helper()
@@ -98,6 +116,7 @@ func (w *world) manage(list string, do func(method, path string, body, answer an
 	do(http.MethodPost, "/v1/optout-lists/"+list+"/webhook-secret", map[string]any{}, nil)
 	do(http.MethodPatch, "/v1/optout-lists/"+list, map[string]any{"description": "Of otters"}, nil)
 	do(http.MethodPost, "/v1/optout-lists/default/entries", map[string]any{"to": "+447700900005", "channel": "wa"}, nil)
+	w.keepPeople(do)
 	entry := []byte(`{"to":"+447700900008","channel":"wa"}`)
 	status, said, _ := fetch(http.MethodPost, "http://"+w.private+"/v1/optout-lists/default/entries", acmeToken, entry, "Idempotency-Key", "otter")
 	if status != http.StatusCreated {
