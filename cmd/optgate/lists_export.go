@@ -40,19 +40,24 @@ func (c *listsExportCommand) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer answer.Close() //nolint:errcheck // it was read
-	if c.To == "" {
-		return whole(io.Copy(t.out, answer))
+	return save(t, c.To, answer)
+}
+
+// save writes what is streamed to a new file, or where none is named to the output.
+func save(t terminal, to string, from io.Reader) error {
+	if to == "" {
+		return whole(io.Copy(t.out, from))
 	}
-	file, err := os.OpenFile(c.To, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
-	err = whole(io.Copy(file, answer))
+	err = whole(io.Copy(file, from))
 	if wrong := file.Close(); err == nil {
 		err = wrong
 	}
 	if err != nil {
-		_ = os.Remove(c.To) // half an export must not pass for one
+		_ = os.Remove(to) // half an export must not pass for one
 	}
 	return err
 }
