@@ -211,7 +211,7 @@ func (a *API) decideSequence(c *call, ref sequence.Ref, id, kind string, body an
 		return err
 	}
 	if answer == nil {
-		return c.answer(http.StatusAccepted, map[string]string{"id": ref.ID})
+		return c.answer(http.StatusAccepted, map[string]string{"id": command.ID, "status": "accepted"})
 	}
 	return a.answerSequence(c, ref, status)
 }

@@ -260,7 +260,7 @@ func (a *API) unsubscribe(c *call) error {
 		return err
 	}
 	if answer == nil {
-		return c.answer(http.StatusAccepted, map[string]string{"id": q.ID})
+		return c.answer(http.StatusAccepted, map[string]string{"id": command.ID, "status": "accepted"})
 	}
 	s, err := valueOf[sequence.Subscriber](answer)
 	if err != nil {

@@ -172,7 +172,7 @@ func (f form) hour(name string) int {
 	hours, minutes, ok := strings.Cut(text, ":")
 	h, err1 := strconv.ParseUint(hours, 10, 8)
 	m, err2 := strconv.ParseUint(minutes, 10, 8)
-	if !ok || len(text) != 5 || len(hours) != 2 || err1 != nil || err2 != nil || h > 23 || m > 59 {
+	if !ok || len(hours) < 1 || len(hours) > 2 || len(minutes) != 2 || err1 != nil || err2 != nil || h > 23 || m > 59 {
 		f.say(name, "not_an_hour", `must be a time of day as "09:00"`)
 		return 0
 	}
