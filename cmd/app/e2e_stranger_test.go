@@ -138,6 +138,7 @@ func (w *world) fillVault() *vault {
 		w.t.Fatalf("import: %d %s", status, answer)
 	}
 	v.ids["imports"] = made.ID
+	v.ids["channels"] = "wa"
 	v.ids["blacklist"] = create("/v1/blacklist", map[string]any{"to": shown(person(75)), "channel": "wa", "note": "in the vault"})
 	v.ids["contacts"] = create("/v1/contacts", map[string]any{"to": shown(person(76)), "name": "Of the vault", "tags": []any{"vault"}})
 	v.ids["segments"] = create("/v1/segments", map[string]any{"name": "In the vault", "conditions": []any{map[string]any{"tag": "vault"}}})

@@ -51,6 +51,7 @@ type Options struct {
 	Log       zerolog.Logger
 	Templates templates        // what Meta has approved; nil: nobody knows
 	Media     MediaOptions     // what media.go needs besides
+	Channels  ChannelOptions   // what channels.go needs besides
 	Broadcast BroadcastOptions // what broadcasts.go needs besides
 	Feed      FeedOptions      // what deliveries.go needs besides
 	Kept      KeptOptions      // what ledger.go, replays and tail need besides

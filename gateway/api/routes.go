@@ -48,6 +48,10 @@ func (a *API) table() []route {
 		{"POST", "/app/api/v2/delivery-report", inBody, a.pushReport},
 		{"POST", "/api/v2/delivery-report", inBody, a.pushReport},
 
+		{"GET", "/v1/channels", read, a.listChannels},
+		{"GET", "/v1/channels/{id}", read, a.showChannel},
+		{"GET", "/v1/channels/{id}/limits", read, a.showLimits},
+
 		{"GET", "/v1/optout-lists", read, a.listLists},
 		{"POST", "/v1/optout-lists", lists, a.createList},
 		{"GET", "/v1/optout-lists/{list}", read, a.showList},

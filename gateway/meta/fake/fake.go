@@ -56,6 +56,7 @@ type Meta struct {
 	mu      sync.Mutex
 	sends   []Send
 	scripts map[string][]Outcome
+	about   map[string]any // numbers; see SetNumber
 	uploads []Upload
 
 	templates     []Template

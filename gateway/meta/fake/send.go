@@ -43,12 +43,7 @@ func (m *Meta) handler() http.Handler {
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"success": true})
 	})
-	mux.HandleFunc("GET /{version}/{number}", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusOK, map[string]any{
-			"id": r.PathValue("number"), "quality_rating": "GREEN", "throughput": map[string]any{"level": "HIGH"},
-			"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
-		})
-	})
+	mux.HandleFunc("GET /{version}/{number}", m.number)
 	return mux
 }
 
