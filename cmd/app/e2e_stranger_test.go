@@ -130,6 +130,11 @@ func (w *world) fillVault() *vault {
 	entries := "/v1/optout-lists/" + v.list + "/entries"
 	v.ids["entries"] = create(entries, map[string]any{"to": shown(v.person), "channel": "wa"})
 	v.ids["tokens"] = create("/v1/tokens", map[string]any{"name": "key of the vault", "scopes": []any{"read"}})
+	v.ids["sequences"] = create("/v1/sequences", map[string]any{
+		"name": "the vault's", "channel": "wa", "category": "marketing", "lists": []any{v.list},
+		"steps": []any{map[string]any{"after": map[string]any{"days": 9}, "message": map[string]any{"type": "text", "text": map[string]any{"body": "Hi"}}}},
+	})
+	w.certainly(http.MethodPost, "/v1/sequences/"+v.ids["sequences"]+"/subscribers", acmeToken, map[string]any{"to": shown(v.person)}, nil)
 	v.ids["broadcasts"] = w.broadcast([]fake.Person{v.person, person(72)}, map[string]any{"lists": []any{v.list}})
 	w.finished("acme", v.ids["broadcasts"])
 	status, answer, _ := fetch(http.MethodPost, "http://"+w.private+"/v1/imports?list="+v.list, acmeToken,
@@ -177,6 +182,14 @@ type asked struct {
 var wanted = map[string]struct{ query, body, kind string }{
 	"POST /v1/broadcasts": {body: `{"channel":"wa","category":"marketing","lists":["{list}"],"recipients":[{"to":"{phone}"}],"message":{"type":"text","text":{"body":"Hi"}}}`},
 	"POST /v1/messages":   {body: `{"channel":"wa","category":"marketing","lists":["{list}"],"to":"{phone}","message":{"type":"text","text":{"body":"Hi"}}}`},
+
+	"POST /v1/sequences":                                 {body: `{"name":"Mine","channel":"wa","category":"marketing","lists":["{list}"],"steps":[{"after":{"days":1},"message":{"type":"text","text":{"body":"Hi"}}}]}`},
+	"PATCH /v1/sequences/{id}":                           {body: `{"name":"Mine"}`},
+	"DELETE /v1/sequences/{id}":                          {},
+	"POST /v1/sequences/{id}/pause":                      {},
+	"POST /v1/sequences/{id}/resume":                     {},
+	"POST /v1/sequences/{id}/subscribers":                {body: `{"to":"+447700907008"}`},
+	"DELETE /v1/sequences/{id}/subscribers/{identifier}": {},
 
 	"GET /v1/templates":     {query: "channel=wa"},
 	"POST /v1/media":        {body: "a file of one's own"},
@@ -232,7 +245,7 @@ var wanted = map[string]struct{ query, body, kind string }{
 
 // ownThings are the routes that show or make what is the caller's own, whoever calls.
 var ownThings = []string{
-	"POST /v1/media", "GET /v1/media", "GET /v1/optout-lists", "POST /v1/optout-lists", "GET /v1/imports", "GET /v1/broadcasts", "GET /v1/ledger", "GET /v1/people/{identifier}",
+	"POST /v1/media", "GET /v1/media", "GET /v1/optout-lists", "POST /v1/optout-lists", "GET /v1/imports", "GET /v1/broadcasts", "GET /v1/sequences", "GET /v1/ledger", "GET /v1/people/{identifier}",
 	"GET /v1/blacklist", "POST /v1/blacklist/delete", "GET /v1/contacts", "POST /v1/contacts", "GET /v1/segments",
 }
 
