@@ -12,6 +12,7 @@ import (
 )
 
 type broadcastCommand struct {
+	Create broadcastCreateCommand `cmd:"" help:"Make a broadcast, or say what it would do."`
 	List   broadcastListCommand   `cmd:"" help:"Show the account's broadcasts."`
 	Show   broadcastShowCommand   `cmd:"" help:"Show where a broadcast stands."`
 	Watch  broadcastWatchCommand  `cmd:"" help:"Follow a broadcast until it ends."`

@@ -79,6 +79,16 @@ func (c client) do(request *http.Request) (io.ReadCloser, error) {
 	return nil, refusal(answer)
 }
 
+// read sends a request and gives the whole body of its answer.
+func (c client) read(request *http.Request) (json.RawMessage, error) {
+	answer, err := c.do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close() //nolint:errcheck // it was read
+	return io.ReadAll(io.LimitReader(answer, maxAnswer))
+}
+
 func (c client) request(ctx context.Context, method, path string, query url.Values, body any) (*http.Request, error) {
 	var sent io.Reader
 	if body != nil {

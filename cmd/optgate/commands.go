@@ -26,7 +26,7 @@ type commands struct {
 	Lists     listsCommand     `cmd:"" help:"Show opt-out lists and who is on them."`
 	Links     linksCommand     `cmd:"" help:"Make unsubscribe links."`
 	Feed      feedCommand      `cmd:"" help:"Look at what is posted to a list's webhook URL, and post it anew."`
-	Broadcast broadcastCommand `cmd:"" help:"Show what became of a broadcast."`
+	Broadcast broadcastCommand `cmd:"" help:"Make broadcasts, follow them and show what became of them."`
 	Templates templatesCommand `cmd:"" help:"Show message templates, as Meta has them."`
 	Media     mediaCommand     `cmd:"" help:"Keep the files that messages show."`
 	Tokens    tokensCommand    `cmd:"" help:"Show, make or revoke tokens of the account's API."`

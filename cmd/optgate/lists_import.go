@@ -36,8 +36,8 @@ func (c *listsImportCommand) Run(ctx context.Context, t terminal) error {
 		return usageError{err}
 	}
 	defer file.Close() //nolint:errcheck // it was read
-	u := upload{client: c.client(), file: file, query: c.query(), say: t.err}
-	if err := u.digest(c); err != nil {
+	u := upload{client: c.client(), file: file, path: "/v1/imports", kind: "text/csv", query: c.query(), say: t.err}
+	if err := u.digest("optgate-lists-import-", c.Again); err != nil {
 		return err
 	}
 	answer, err := u.send(ctx, t)
@@ -135,6 +135,8 @@ func (c *listsImportCommand) keep(ctx context.Context, id string) error {
 type upload struct {
 	client client
 	file   io.ReadSeeker
+	path   string // of the route
+	kind   string // of the file, as Content-Type has it
 	size   int64
 	rows   int    // about how many
 	key    string // by which the gateway knows the file again
@@ -142,16 +144,16 @@ type upload struct {
 	say    io.Writer // to a person
 }
 
-// digest reads the file once, to know its size and to name it.
-func (u *upload) digest(c *listsImportCommand) (err error) {
+// digest reads the file once, to know its size and to name it: by what stands in it or, where it is to be taken anew, by chance.
+func (u *upload) digest(name string, anew bool) (err error) {
 	sum, rows := sha256.New(), &lineCount{}
 	if u.size, err = io.Copy(io.MultiWriter(sum, rows), u.file); err != nil {
 		return err
 	}
 	_, _ = io.WriteString(sum, u.query.Encode()) // sorted by name
-	u.rows, u.key = max(rows.n, 1), "optgate-lists-import-"+hex.EncodeToString(sum.Sum(nil))
-	if c.Again {
-		u.key = "optgate-lists-import-" + rand.Text()
+	u.rows, u.key = max(rows.n, 1), name+hex.EncodeToString(sum.Sum(nil))
+	if anew {
+		u.key = name + rand.Text()
 	}
 	return nil
 }
@@ -189,19 +191,14 @@ func (u upload) send(ctx context.Context, t terminal) (json.RawMessage, error) {
 
 // once sends the file once. There is no limit of time: the gateway reads no faster than it decides.
 func (u upload) once(ctx context.Context) (json.RawMessage, error) {
-	request, err := u.client.request(ctx, http.MethodPost, "/v1/imports", u.query, nil)
+	request, err := u.client.request(ctx, http.MethodPost, u.path, u.query, nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Body, request.ContentLength = io.NopCloser(u.file), u.size
-	request.Header.Set("Content-Type", "text/csv")
+	request.Header.Set("Content-Type", u.kind)
 	request.Header.Set("Idempotency-Key", u.key)
-	answer, err := u.client.do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Close() //nolint:errcheck // it was read
-	return io.ReadAll(io.LimitReader(answer, maxAnswer))
+	return u.client.read(request)
 }
 
 // neverMet says whether an error means that nothing listens: before anything was sent that is a wrong address, not a break.

@@ -22,7 +22,7 @@ const lookEvery = time.Second
 // progress shows a person how many rows of a file the gateway has decided, until stop; to nobody, nothing. What the connection
 // has swallowed would tell less: it runs some megabytes ahead.
 func (u upload) progress(ctx context.Context, t terminal) (stop func()) {
-	if !(terminal{out: t.err}).shows() || u.query.Has("dry_run") {
+	if !(terminal{out: t.err}).shows() || u.query.Has("dry_run") || u.path != "/v1/imports" {
 		return func() {}
 	}
 	bar := progressbar.NewOptions(u.rows,
