@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -55,7 +56,9 @@ func (s *Store) Answer(ctx context.Context, shardNumber int, offset int64, comma
 		return nil, true, nil
 	}
 	answer = &shard.Answer{}
-	if err := json.Unmarshal(raw[1], answer); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw[1]))
+	d.UseNumber() // a pseudonym has more digits than a float keeps
+	if err := d.Decode(answer); err != nil {
 		return nil, false, fmt.Errorf("answer to a command: %w", err)
 	}
 	return answer, true, nil
