@@ -45,7 +45,9 @@ func (x *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		Method: request.Method, Target: request.URL.RequestURI(), Kind: request.Header.Get("Content-Type"), Asked: asked(request),
 		Status: response.StatusCode, Header: response.Header,
 	}
-	if e.Partial = request.URL.Query().Get("follow") == "true" || request.URL.Query().Get("seconds") != ""; !e.Partial {
+	e.Partial = request.URL.Query().Get("follow") == "true" || request.URL.Query().Get("seconds") != "" ||
+		response.Header.Get("Content-Type") == "text/event-stream"
+	if !e.Partial {
 		e.Answer, err = io.ReadAll(response.Body)
 		_ = response.Body.Close() // it is read to its end
 		response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(e.Answer), broken{err}))
