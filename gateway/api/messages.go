@@ -173,7 +173,7 @@ func (a *API) showMessage(c *call) error {
 		return err
 	}
 	if o.Created == 0 {
-		return fault.New(fault.NotFound, "not_found", "There is no such message, or it was made more than %d days ago.",
+		return fault.New(fault.NotFound, "not_found", "There is no such message, or it is older than %d days.",
 			int(broadcast.SinglesKept/(24*time.Hour)))
 	}
 	return c.answer(http.StatusOK, messageView{
