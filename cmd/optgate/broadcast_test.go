@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// watched is a gateway whose streams of events are these, one for each call; "": no answer but 503.
-func watched(t *testing.T, streams ...string) (url string, asked *[]string) {
+// streaming is a gateway whose streams of events are these, one for each call; "": no answer but 503.
+func streaming(t *testing.T, streams ...string) (url string, asked *[]string) {
 	t.Helper()
 	asked = &[]string{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -35,7 +35,7 @@ const begun = "retry: 1\n\n: still here\n\n" +
 	"id: a\nevent: progress\ndata: {\"id\":\"b1\",\"status\":\"running\",\"totals\":{\"audience\":4,\"queued\":2,\"sent\":2},\"rate\":2.5,\"seconds_left\":1}\n\n"
 
 func TestABroadcastIsWatchedToItsEndThroughRestarts(t *testing.T) {
-	url, asked := watched(t, begun+"id: half\ndata: {\"sta", "", "id: z\nevent: finished\ndata: {\"id\":\"b1\",\"status\":\"finished\",\"totals\":{\"audience\":4,\"sent\":4}}\n\n")
+	url, asked := streaming(t, begun+"id: half\ndata: {\"sta", "", "id: z\nevent: finished\ndata: {\"id\":\"b1\",\"status\":\"finished\",\"totals\":{\"audience\":4,\"sent\":4}}\n\n")
 	got := command(t, nil, "broadcast", "watch", "b1", "--api", url)
 	if got.code != exitFine || got.out != "broadcast b1 finished: audience 4, sent 4\n" ||
 		!strings.Contains(got.err, "broadcast b1 running: audience 4, queued 2, sent 2, 2/s, 1s left\n") || !strings.Contains(got.err, "Behind") {
@@ -59,7 +59,7 @@ func TestWatchingEndsWithWhatBecameOfTheBroadcast(t *testing.T) {
 		"paused, and then gone": {"retry: 1\n\n" + paused, nil, "There is no such broadcast."},
 		"garbage":               {"retry: 1\n\ndata: {\n\n", nil, "no such broadcast"},
 	} {
-		url, _ := watched(t, c.stream)
+		url, _ := streaming(t, c.stream)
 		if got := command(t, nil, append([]string{"broadcast", "watch", "b1", "--api", url}, c.flags...)...); got.code != exitFailed || !strings.Contains(got.err, c.says) {
 			t.Errorf("%s: %d %s%s", name, got.code, got.out, got.err)
 		}
