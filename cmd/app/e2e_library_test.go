@@ -78,6 +78,21 @@ func TestAFileIsUploadedToMetaOnce(t *testing.T) {
 	}
 }
 
+// liveWithFiles does everything with files once that leaves records of a kind of its own.
+func (w *world) liveWithFiles() {
+	w.t.Helper()
+	id := w.upload("otter.jpg", []byte("\xff\xd8\xff\xe0 an otter \xff\xd9"))
+	if status, said, _ := fetch(http.MethodPost, "http://"+w.private+"/v1/media", acmeToken, []byte("%PDF-1.7 cut off")); status != http.StatusUnprocessableEntity {
+		w.t.Fatalf("a file that is cut off: %d %s", status, said)
+	}
+	w.finished("acme", w.broadcast([]fake.Person{person(8)}, shows(id)))
+	if status, said := w.api(http.MethodDelete, "/v1/media/"+id, acmeToken, nil, nil); status != http.StatusNoContent {
+		w.t.Fatalf("delete: %d %s", status, said)
+	}
+	w.holds("commands", `"media.removed"`)
+	w.holds("commands", `"media.drop"`)
+}
+
 // TestTemplatesAreHeldAgainstMeta sends what Meta has approved and nothing else, from the moment at which a webhook tells.
 func TestTemplatesAreHeldAgainstMeta(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 
 // everyTopic is each topic's short name.
 var everyTopic = []string{
-	"inbound", "commands", "state", "consent", "outbound.replies", "outbound.bulk", "intents.replies", "intents.bulk", "outcomes", "events", "dead",
+	"inbound", "commands", "state", "consent", "outbound.replies", "outbound.bulk", "intents.replies", "intents.bulk", "outcomes", "events", "dead", "media",
 }
 
 // personalHeader finds phones and ids of messages, plain or in base64.
@@ -81,6 +81,7 @@ func (w *world) liveThrough() {
 		"channel": "wa", "to": "+447700900006", "category": "utility", "message": map[string]any{"type": "text", "text": map[string]any{"body": "Hi"}},
 	}, nil)
 	w.finished("acme", w.broadcast([]fake.Person{ada, person(6), person(7)}, nil))
+	w.liveWithFiles()
 	w.holds("outcomes", `"Read"`)
 	w.holds("state", `unsubcribe`)
 	do(http.MethodDelete, "/v1/optout-lists/"+list+"?name="+url.QueryEscape("Otter news"), nil, nil)
