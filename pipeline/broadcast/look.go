@@ -73,6 +73,9 @@ func (r *Runner) load(ctx context.Context, keys []string) (fresh bool, err error
 			fresh = fresh || b.Status != Collecting && b.Archived == nil
 			continue
 		}
+		if b.Status == Paused && known.Status != Paused {
+			r.Metrics.BroadcastPaused(b.Pause.Code)
+		}
 		known.become(b)
 	}
 	return fresh, nil

@@ -52,7 +52,9 @@ func (b *run) become(to Broadcast) {
 	}
 	if moved {
 		b.stop = nil
-		b.tally.close()
+	}
+	if to.Resumed != b.Resumed {
+		b.tally = tally{} // what is told of messages that went before counts no more
 	}
 	begins := b.unfrozen() && to.Started > 0
 	if b.Broadcast = to; begins {

@@ -10,10 +10,10 @@ import (
 // report, and in the end its limits: most of those who would stop a campaign by hand do so when one message in five meets somebody
 // who wants no marketing. Every second message failing means that the audience or the message is not what its sender thinks.
 const (
-	cohort       = 200 // messages that are held together
-	fewest       = 50  // of them that must have been taken or refused by Meta before shares say anything
-	mostUnwanted = 20  // percent of them that Meta refuses for the person's sake
-	mostFailed   = 50  // percent that fail for any reason
+	largestCohort  = 200 // messages that went together: so many that chance makes no share of them much larger than it is of all
+	smallestCohort = 50  // of a small broadcast; one of fewer recipients is never paused for a share
+	mostUnwanted   = 20  // percent of them that Meta refuses for the person's sake
+	mostFailed     = 50  // percent that fail for any reason
 )
 
 // The codes of pauses by what Meta answers. Those by the channel's condition are pipeline/channel's.
@@ -86,7 +86,7 @@ func (b *run) halt(code, reason string) {
 
 // judge looks whether a fact is a reason to pause. What was so before somebody let the broadcast go on is none.
 func (b *run) judge(f chat.Fact) {
-	if b.Status != Running && b.Status != Planned || f.At <= b.Resumed {
+	if b.Status != Running && b.Status != Planned || b.Resumed > 0 && f.At <= b.Resumed {
 		return
 	}
 	if f.Status == chat.Queued || f.Status == chat.Failed {
@@ -98,11 +98,11 @@ func (b *run) judge(f chat.Fact) {
 	if f.Status != chat.Sent && f.Status != chat.Delivered && f.Status != chat.Read && (f.Status != chat.Failed || f.Code == 0) {
 		return
 	}
-	switch c := b.tally.count(f); {
-	case c.sent < fewest:
-	case c.unwanted*100 >= c.sent*mostUnwanted:
+	size := min(max(b.Audience/5, smallestCohort), largestCohort)
+	switch c := b.tally.count(f, size); {
+	case c.unwanted*100 >= size*mostUnwanted:
 		b.halt(PauseUnwanted, fmt.Sprintf("Of %d people %d have stopped marketing at WhatsApp or had enough of it.", c.sent, c.unwanted))
-	case c.failed*100 >= c.sent*mostFailed:
+	case c.failed*100 >= size*mostFailed:
 		b.halt(PauseFailures, fmt.Sprintf("Of %d messages %d failed, the last one with: %s", c.sent, c.failed, f.Error))
 	}
 }
@@ -121,16 +121,13 @@ const (
 	mostCohort = failedBit - 1
 )
 
-// close lets what comes from now on count by itself; what is told of messages that went before counts no more.
-func (t *tally) close() { *t = tally{} }
-
-// count takes in that Meta has taken a message or that it failed, and gives how its cohort stands.
-func (t *tally) count(f chat.Fact) counts {
+// count takes in that Meta has taken a message or that it failed, and gives how its cohort of this size stands.
+func (t *tally) count(f chat.Fact, size int) counts {
 	for len(t.of) <= f.Row {
 		t.of = append(t.of, make([]uint16, max(f.Row+1-len(t.of), len(t.of)/4))...)
 	}
 	if t.of[f.Row] == 0 {
-		if n := len(t.cohorts); (n == 0 || t.cohorts[n-1].sent == cohort) && n < mostCohort {
+		if n := len(t.cohorts); (n == 0 || t.cohorts[n-1].sent >= size) && n < mostCohort {
 			t.cohorts = append(t.cohorts, counts{})
 		}
 		t.of[f.Row] = uint16(len(t.cohorts)) //nolint:gosec // at most mostCohort

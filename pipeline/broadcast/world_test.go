@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"optgate/pipeline/broadcast"
+	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
@@ -28,21 +29,24 @@ type world struct {
 	mu sync.Mutex
 
 	*decider
-	away     bool // the view is not certain
-	outcomes []stream.Record
-	more     chan struct{} // closed when outcomes grow
-	messages []chat.Outbound
-	seen     map[string]bool // by the lanes
-	repeats  int
-	most     int // messages that were in the lanes at once
-	inLanes  int
-	refuse   int // publications that fail once they got through
-	asked    int
-	paused   []string       // codes that were counted
-	first    *shard.Command // somebody's, decided before the runner's next one
+	away      bool // the view is not certain
+	outcomes  []stream.Record
+	more      chan struct{} // closed when outcomes grow
+	messages  []chat.Outbound
+	seen      map[string]bool // by the lanes
+	repeats   int
+	most      int // messages that were in the lanes at once
+	inLanes   int
+	refuse    int // publications that fail once they got through
+	asked     int
+	paused    []string // codes that were counted
+	condition channel.Condition
+	left      int            // of todays people; 0: nobody knows
+	first     *shard.Command // somebody's, decided before the runner's next one
 
 	gate  func(q gate.Question) gate.Answer
 	lane  func(m chat.Outbound) chat.Status // "": keeps it
+	fact  func(m chat.Outbound) chat.Fact   // instead of a lane's mere status; nil: that
 	speed time.Duration                     // of the lanes: from a message to its fact
 	idle  time.Duration                     // between rounds that bring nothing
 	every time.Duration                     // between looks; 0: as in earnest
@@ -96,7 +100,7 @@ func (w *world) run() (stop func()) {
 	r := &broadcast.Runner{
 		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Archive: w, Gate: w, Explain: explain, Reader: w,
 		Follow:    func(from int64) shard.Follower { return &follower{w, from} },
-		Publisher: w, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
+		Publisher: w, Conditions: w, Left: w.tier, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
 	}
 	go func() {
 		defer close(done)
@@ -128,6 +132,12 @@ func (w *world) after(d time.Duration, r broadcast.Ref) (broadcast.Status, map[s
 }
 
 func (w *world) Gate(string) {}
+
+func (w *world) tier(context.Context, chat.Channel, channel.Condition) (int, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left, w.left > 0, nil
+}
 
 func (w *world) BroadcastPaused(code string) { w.paused = append(w.paused, code) }
 
@@ -227,6 +237,11 @@ func (w *world) send(r *stream.Record) {
 	w.messages = append(w.messages, m)
 	w.inLanes++
 	w.most = max(w.most, w.inLanes)
+	if w.fact != nil {
+		f := w.fact(m)
+		time.AfterFunc(w.speed, func() { w.told(m, f) })
+		return
+	}
 	if status := w.lane(m); status != "" {
 		time.AfterFunc(w.speed, func() { w.tell(m, status) })
 	}
@@ -237,6 +252,19 @@ func (w *world) tell(m chat.Outbound, status chat.Status) {
 	defer w.mu.Unlock()
 	w.inLanes--
 	w.append(fact(w.t, m.Broadcast, m.Row, status))
+}
+
+// told is a lane's own fact about a message.
+func (w *world) told(m chat.Outbound, f chat.Fact) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f.V, f.ID, f.Account, f.Broadcast, f.Row, f.At = 1, m.ID, m.Account, m.Broadcast, m.Row, time.Now().UnixMilli()
+	if f.Status != chat.Queued {
+		w.inLanes--
+	}
+	value, err := json.Marshal(f)
+	must(w.t, err)
+	w.append(stream.Record{Topic: stream.Outcomes, Value: value})
 }
 
 func fact(t *testing.T, id string, row int, status chat.Status) stream.Record {
