@@ -37,7 +37,8 @@ func (a *App) listen() error {
 				Shards: a.shards, Gate: a.store, States: a.store, Segments: segments{a.store}, Served: a.store.InService, Conditions: a.store, Left: a.left,
 			},
 		},
-		Kept: api.KeptOptions{Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
+		Channels: api.ChannelOptions{Conditions: a.store, Tiers: a.store, Pace: a.store, Service: a.store},
+		Kept:     api.KeptOptions{Since: a.bus.Since, Decode: meta.Decode, Salvage: meta.Salvage},
 	})
 	server, err := httpd.Listen(httpd.Options{
 		Key: "private.listen", Listen: a.config.Private.Listen, Handler: private.Handle, Vital: httpd.AsksHealth,
