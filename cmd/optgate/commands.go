@@ -29,6 +29,7 @@ type commands struct {
 	Broadcast broadcastCommand `cmd:"" help:"Make broadcasts, follow them and show what became of them."`
 	Templates templatesCommand `cmd:"" help:"Show message templates, as Meta has them."`
 	Media     mediaCommand     `cmd:"" help:"Keep the files that messages show."`
+	Sequences sequencesCommand `cmd:"" help:"Show sequences and who is subscribed, and subscribe people."`
 	Tokens    tokensCommand    `cmd:"" help:"Show, make or revoke tokens of the account's API."`
 	Audit     auditCommand     `cmd:"" help:"Show what was changed by API, and by whom."`
 	Ledger    ledgerCommand    `cmd:"" help:"Prove or export the ledger of all changes."`

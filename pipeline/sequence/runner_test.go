@@ -81,7 +81,6 @@ func TestAFixedHourIsKeptWhereTheClocksChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2027, 3, 26, 8, 0, 0, 0, time.UTC)))
 		w := newWorld(t)
-		w.idle = 50 * time.Second
 		daily := text("day", `{"days":1},"at":"01:30","zone":"Europe/London"`)
 		london := text("day", `{"days":1},"at":"09:00"`)
 		w.plan(asked(text("now", `{"minutes":0},"at":"09:00"`), london, london, london, daily, daily))
@@ -113,7 +112,7 @@ func TestWhoStopsGetsNothingMore(t *testing.T) {
 		w.plan(asked(text("one", `{"minutes":0}`), text("two", `{"hours":1}`), text("three", `{"hours":1}`)))
 		out := false
 		w.gate = func(q gate.Question) gate.Answer {
-			if !slices.Equal(q.Lists, []string{"default", "meta"}) || q.Account != "acme" || q.Channel != "wa" {
+			if !slices.Equal(q.Lists, gate.Lists(chat.KindSequence, chat.Marketing, []string{"default"})) || q.Account != "acme" || q.Channel != "wa" {
 				t.Errorf("asked %+v", q)
 			}
 			if out && q.Pseudonym == key.Pseudonym("phone:"+ada) {
@@ -156,7 +155,7 @@ func TestListsCountFromTheNextStepOn(t *testing.T) {
 		w.after(time.Minute)
 		w.change(`{"lists":["news","default"]}`)
 		w.after(2 * time.Hour)
-		if len(lists) != 2 || !slices.Equal(lists[1], []string{"default", "news", "meta"}) || !slices.Equal(w.messages[1].Lists, []string{"default", "news"}) {
+		if len(lists) != 2 || !slices.Equal(lists[1], gate.Lists(chat.KindSequence, chat.Marketing, []string{"default", "news"})) || !slices.Equal(w.messages[1].Lists, []string{"default", "news"}) {
 			t.Errorf("asked %v", lists)
 		}
 	})
@@ -171,6 +170,8 @@ func TestASequenceIsChangedWhileItRuns(t *testing.T) {
 				w.subscribe(false, ada)
 				w.after(at)
 				w.change(patch)
+				w.after(time.Second)
+				w.ask(sequence.KindFacts, sequence.Facts{ID: ref.ID}) // a round ends
 				w.after(10 * 24 * time.Hour)
 				same(t, "sent", w.texts(began, ada), want...)
 				if s := w.standing(ada); s.Standing != sequence.Done {
@@ -249,7 +250,6 @@ func TestSubscribingTwiceAndAgain(t *testing.T) {
 
 func TestWhatIsOverIsForgotten(t *testing.T) {
 	story(t, func(t *testing.T, w *world, _ time.Time) {
-		w.idle = 10 * time.Minute
 		w.plan(asked(text("one", `{"minutes":0}`)))
 		defer w.run()()
 		w.subscribe(false, ada)
