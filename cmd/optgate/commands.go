@@ -23,6 +23,9 @@ type commands struct {
 	Health    healthCommand    `cmd:"" help:"Ask whether the gateway on this machine lives."`
 	Why       whyCommand       `cmd:"" help:"Explain what would happen to a message to somebody now, and why."`
 	People    peopleCommand    `cmd:"" help:"Show somebody, and put them on lists or take them off."`
+	Blacklist blacklistCommand `cmd:"" help:"Show whom the account has blocked, block somebody, or let them through."`
+	Contacts  contactsCommand  `cmd:"" help:"Show contacts, make or change one, or forget one."`
+	Segments  segmentsCommand  `cmd:"" help:"Show saved segments, and count whom one holds."`
 	Lists     listsCommand     `cmd:"" help:"Show opt-out lists and who is on them."`
 	Links     linksCommand     `cmd:"" help:"Make unsubscribe links."`
 	Feed      feedCommand      `cmd:"" help:"Look at what is posted to a list's webhook URL, and post it anew."`

@@ -92,7 +92,13 @@ func (c *peopleShowCommand) Run(ctx context.Context, t terminal) error {
 		someone
 		Known     bool `json:"known"`
 		Truncated bool `json:"truncated"`
-		Aliases   []struct {
+		Blocks    []struct {
+			someone
+			Channel string    `json:"channel"`
+			Since   time.Time `json:"since"`
+			Note    string    `json:"note"`
+		} `json:"blocks"`
+		Aliases []struct {
 			someone
 			Links []struct {
 				someone
@@ -121,6 +127,9 @@ func (c *peopleShowCommand) Run(ctx context.Context, t terminal) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	for _, b := range p.Blocks {
+		t.printf("%s is on the blacklist, %s, since %s. %s\n", b.someone, channelWords(b.Channel), when(b.Since), plain(b.Note))
 	}
 	for _, alias := range p.Aliases {
 		for _, l := range alias.Links {
