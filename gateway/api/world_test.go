@@ -24,6 +24,7 @@ import (
 	"optgate/pipeline/imports"
 	"optgate/pipeline/media"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/sequence"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
@@ -31,7 +32,7 @@ import (
 const shards = chat.Shards(2)
 
 // rules are what the worlds of these tests decide by.
-var rules = shard.Join(optout.Rules(), broadcast.Rules(), broadcast.AudienceRules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules())
+var rules = shard.Join(optout.Rules(), broadcast.Rules(), broadcast.AudienceRules(), imports.Rules(), access.Rules(), feed.Rules(), media.Rules(), sequence.Rules())
 
 // now is the moment of every test.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -101,7 +102,7 @@ func emptyWorld() *world {
 	}
 	w.found("acme", optout.List{ID: "news", Name: "News", Channels: []string{"wa"}, Scope: optout.ScopeAll})
 	w.found("globex")
-	for _, topic := range []stream.Topic{stream.Inbound, stream.Commands, stream.State, stream.Consent, stream.Dead} {
+	for _, topic := range []stream.Topic{stream.Inbound, stream.Commands, stream.State, stream.Consent, stream.Outcomes, stream.Dead} {
 		w.logs[topic] = make([][]stream.Record, shards)
 	}
 	return w
@@ -121,7 +122,7 @@ func (w *world) options() api.Options {
 			{Account: "acme", ID: "wa", Kind: chat.WhatsApp, NumberID: "1", DefaultCountry: "GB"},
 			{Account: "globex", ID: "wb", Kind: chat.WhatsApp, NumberID: "2", DefaultCountry: "GB"},
 		}),
-		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Imports: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(), Feed: api.FeedOptions{Deliveries: w, Try: w.try},
+		Shards: shards, Publisher: w, Accounts: w, States: w, Entries: w, Members: w, Imports: w, Sequences: w, Made: w, Audits: w, Answers: w, Topics: w, Windows: w, Follow: w.follow, Broadcast: api.BroadcastOptions{Gate: w}, Kept: w.kept(), Feed: api.FeedOptions{Deliveries: w, Try: w.try},
 		BaseURL: "https://gate.example.com/in/",
 		Metrics: func(to io.Writer) error { _, err := io.WriteString(to, "optgate_shards 2\n"); return err },
 		Health:  httpd.Health{{Name: "console", Ready: func(context.Context) error { return w.failed }}},
