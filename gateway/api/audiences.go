@@ -52,7 +52,11 @@ func (a *API) createAudience(c *call) error {
 	}
 	ctx, stop := file.Context(c.base)
 	defer stop()
-	made, err := a.takeAudience(ctx, broadcast.Upload{ID: broadcast.AudienceID(account.Key, key, chance()), Account: account, Channel: channel}, c, file)
+	order := broadcast.Upload{ID: broadcast.AudienceID(account.Key, key, chance()), Again: key != "", Account: account, Channel: channel}
+	if err := a.audiencesFit(c, order); err != nil {
+		return err
+	}
+	made, err := a.takeAudience(ctx, order, c, file)
 	c.afresh()
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return fault.Wrap(err, fault.Unavailable, "stopping", "The gateway stops. Send the file again, under the same Idempotency-Key.")
@@ -62,6 +66,27 @@ func (a *API) createAudience(c *call) error {
 	}
 	c.rc.Response.Header.Set("Location", "/v1/audiences/"+made.ID)
 	return c.answer(http.StatusCreated, viewAudience(made))
+}
+
+// audiencesFit refuses an audience more where an account keeps as much as it may. One that is there may be sent again.
+func (a *API) audiencesFit(c *call, o broadcast.Upload) error {
+	known, err := a.Audiences.Audience(c.ctx, broadcast.Ref{Account: c.account, ID: o.ID})
+	if err != nil || known != nil && known.Status == broadcast.Ready {
+		return err
+	}
+	all, next, err := a.Audiences.Audiences(c.ctx, c.account, "", broadcast.MaxAudiences)
+	if err != nil {
+		return err
+	}
+	rows := 0
+	for _, one := range all {
+		rows += one.Rows
+	}
+	if next != "" || len(all) >= broadcast.MaxAudiences || rows >= broadcast.MaxKept {
+		return fault.New(fault.Unprocessable, "too_many_audiences",
+			"The account keeps %d audiences of %d rows: delete those that are no longer needed.", len(all), rows)
+	}
+	return nil
 }
 
 func (a *API) takeAudience(ctx context.Context, o broadcast.Upload, c *call, file upload) (broadcast.Audience, error) {

@@ -14,6 +14,8 @@ const (
 	MaxColumns   = 100                // of a file beside the recipient's
 	AudienceKept = 7 * 24 * time.Hour // after its upload, or after the last broadcast that used it was forgotten
 	MaxUses      = 1000               // broadcasts that use one audience at a time
+	MaxAudiences = 1000               // that an account keeps
+	MaxKept      = 20_000_000         // rows of all audiences of an account
 
 	maxColumn     = 100     // characters of a column's name
 	maxPagesBytes = 1 << 30 // of an audience's pages, as JSON

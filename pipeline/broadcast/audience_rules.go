@@ -53,6 +53,8 @@ type audienceUse struct {
 type audienceForget struct {
 	ID    string `json:"id"`
 	Pages int    `json:"pages"` // that it has; a repeat finds fewer and does nothing
+
+	Digest string `json:"digest,omitempty"` // of one that arrives: nobody sends the rest
 }
 
 func (b audiencePage) target() string   { return b.ID }
@@ -181,8 +183,9 @@ func foldAudienceRelease(a *audience, _ shard.Command, b audienceUse) error {
 	return a.put()
 }
 
-func foldAudienceDelete(a *audience, c shard.Command, _ audienceForget) error {
+func foldAudienceDelete(a *audience, c shard.Command, b audienceForget) error {
 	switch {
+	case a.Status == Arriving && b.Digest != "" && b.Digest == a.Digest:
 	case a.Status != Ready:
 		return a.Answer(c, shard.Answer{Code: CodeNotFound, Msg: "There is no such audience."})
 	case len(a.Uses) > 0:

@@ -29,8 +29,9 @@ type shelf struct {
 	t    *testing.T
 	mu   sync.Mutex
 	now  time.Time
-	cut  int // publications until one fails; 0: none does
-	most int // bytes of a command
+	once bool // nobody sends anything again
+	cut  int  // publications until one fails; 0: none does
+	most int  // bytes of a command
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -81,7 +82,7 @@ func (s *shelf) take(id, contentType string, file io.Reader) (broadcast.Audience
 	}
 	channel, _ := terms().Directory.Channel("acme", "wa")
 	u := broadcast.Uploader{Shards: shards, Publisher: s, States: s, Answers: s, Now: func() time.Time { return s.now }}
-	return u.Take(s.t.Context(), broadcast.Upload{ID: id, Account: terms().Account, Channel: channel}, lines)
+	return u.Take(s.t.Context(), broadcast.Upload{ID: id, Again: !s.once, Account: terms().Account, Channel: channel}, lines)
 }
 
 // kept gives all that an audience's pages hold.
@@ -362,6 +363,22 @@ func TestABrokenOffUploadIsForgottenAfterAnHour(t *testing.T) {
 	if s.forget(time.Hour); len(s.states) != 0 {
 		t.Errorf("%d states stay", len(s.states))
 	}
+}
+
+func TestWhatNobodyCanSendAgainIsLetGoAtOnce(t *testing.T) {
+	f := func(once bool, file io.Reader) {
+		t.Helper()
+		s := newShelf(t)
+		s.once = once
+		if _, err := s.take("a1", "text/csv", file); err == nil {
+			t.Fatal("taken")
+		}
+		if s.forget(0); s.states["audience/acme/a1"] != nil || len(s.kept("a1").Rows) != 0 {
+			t.Error("it stays")
+		}
+	}
+	f(true, io.MultiReader(strings.NewReader(file(1200)), iotest.ErrReader(errCut)))
+	f(false, io.MultiReader(strings.NewReader(file(1200)), iotest.ErrReader(fault.New(fault.TooLarge, "too_large", "too large"))))
 }
 
 func TestADeletedAudienceCanNotBeUsedAnyMore(t *testing.T) {

@@ -34,6 +34,7 @@ type answers interface {
 // Upload says what is taken in.
 type Upload struct {
 	ID      string // see AudienceID; the same one goes on where the file broke off
+	Again   bool   // somebody may send it again under the same ID
 	Account optout.Account
 	Channel chat.Channel
 }
@@ -48,13 +49,18 @@ const (
 
 // Take reads a file to its end and gives the audience that it makes, once that is decided. It holds 8 bytes and a number of each
 // person, and some pages. An error leaves nothing that anybody can see: the same file under the same id goes on where it broke
-// off, and another one is refused with CodeKeyReused.
-func (u Uploader) Take(ctx context.Context, o Upload, file Lines) (Audience, error) {
+// off, and another one is refused with CodeKeyReused. What can't be mended by sending it again is let go at once.
+func (u Uploader) Take(ctx context.Context, o Upload, file Lines) (made Audience, err error) {
 	t := &taking{
 		Uploader: u, order: o, ref: Ref{o.Account.ID, o.ID}, hasher: o.Account.Key.Hasher(),
 		seen: map[chat.Pseudonym]place{}, digest: o.Account.Key.Message("audience:" + o.Channel.ID),
 	}
 	t.pager.full = func(p Page) error { return t.page(ctx, p) }
+	defer func() {
+		if kind := fault.KindOf(err); err != nil && len(t.sent) > 0 && (!o.Again || kind == fault.Unprocessable || kind == fault.TooLarge) {
+			err = errors.Join(err, t.abandon(ctx))
+		}
+	}()
 	if err := t.recall(ctx); err != nil {
 		return Audience{}, err
 	}
@@ -88,6 +94,7 @@ type taking struct {
 	bytes  int    // of pages
 	digest string // of the pages so far
 	ahead  []sent // pages that are not known to be decided, the oldest first
+	sent   string // digest with the last page that was published; "": none was
 }
 
 // place is where somebody stands: the number of the row, and its line.
@@ -178,7 +185,18 @@ func (t *taking) page(ctx context.Context, p Page) error {
 	s, err := t.tell(ctx, id, KindAudiencePage, audiencePage{
 		ID: t.order.ID, Channel: t.order.Channel.ID, Number: n, Before: before, Digest: t.digest, Page: p,
 	})
-	t.ahead = append(t.ahead, s)
+	t.ahead, t.sent = append(t.ahead, s), t.digest
+	return err
+}
+
+// lastWords bounds what is said of an upload that ended, whatever ended it.
+const lastWords = 5 * time.Second
+
+// abandon lets go of what was kept of the file, unless another upload has gone on with it.
+func (t *taking) abandon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	_, err := t.tell(ctx, t.order.ID+".abandon."+t.sent, KindAudienceDelete, audienceForget{ID: t.order.ID, Digest: t.sent})
 	return err
 }
 
