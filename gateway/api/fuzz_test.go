@@ -26,6 +26,8 @@ func FuzzCall(f *testing.F) {
 	f.Add("GET", "/v1/dead?after=0.1", "")
 	f.Add("POST", "/v1/unsubscribe-links", `{"list":"news","channel":"*","recipients":["+447700900001","a@b.c"]}`)
 	f.Add("GET", "/v1/broadcasts/b1/report?format=csv", "")
+	f.Add("POST", "/api/v2/push", pushedText)
+	f.Add("POST", "/app/api/v2/delivery-report", `{"token":"acme-admin","push_id":"b1"}`)
 	f.Fuzz(func(t *testing.T, method, uri, body string) {
 		w := emptyWorld()
 		o := w.options()

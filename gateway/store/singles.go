@@ -73,10 +73,11 @@ func (s *Store) FoldSingles(ctx context.Context, shard int, from, next int64, fa
 	keys, args := []string{s.key(shard, keySingles)}, []any{from, next}
 	at := map[string]int{}
 	for m, facts := range about {
-		place, o := s.newSingle(m, facts, latest)
-		if k, ok := known[m]; ok {
-			place, o = k.place, k.outcome
+		k, there := known[m]
+		if !there {
+			k.place = newSingle(m, facts, latest)
 		}
+		place, o := k.place, k.outcome
 		if place.period <= latest-singlesPeriods {
 			continue
 		}
@@ -103,7 +104,7 @@ func (s *Store) FoldSingles(ctx context.Context, shard int, from, next int64, fa
 
 // newSingle places a message that nothing is known of: in the period of its creation or, where that has not come yet, of the
 // first that did.
-func (s *Store) newSingle(m sent, facts []chat.Fact, latest int64) (singlePlace, broadcast.SingleOutcome) {
+func newSingle(m sent, facts []chat.Fact, latest int64) singlePlace {
 	first := facts[0].At
 	for _, f := range facts {
 		if f.Status == chat.Queued {
@@ -112,7 +113,7 @@ func (s *Store) newSingle(m sent, facts []chat.Fact, latest int64) (singlePlace,
 		}
 		first = min(first, f.At)
 	}
-	return singlePlace{m, min(singlesPeriodOf(first), latest)}, broadcast.SingleOutcome{}
+	return singlePlace{m, min(singlesPeriodOf(first), latest)}
 }
 
 type knownSingle struct {

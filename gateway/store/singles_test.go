@@ -151,10 +151,10 @@ func life(made time.Time) (facts []chat.Fact, want broadcast.SingleOutcome) {
 func TestSingleMessagesFoldInAnyOrder(t *testing.T) {
 	eachRedis(t, func(t *testing.T, s *store.Store, _ func()) {
 		at := testShards.Outcomes("acme", "", oneMessage)
-		for range 5 {
-			id := fmt.Sprintf("%s%d", oneMessage, rand.Int())
-			if testShards.Outcomes("acme", "", id) != at {
-				continue
+		for range 20 {
+			id := oneMessage
+			for id == oneMessage || testShards.Outcomes("acme", "", id) != at {
+				id = fmt.Sprintf("%s%d", oneMessage, rand.Int())
 			}
 			facts, want := life(time.Now().Add(-time.Minute))
 			for i := range facts {
@@ -240,9 +240,9 @@ func TestTwoWorkersFoldAsOne(t *testing.T) {
 func TestMemoryOfSingleMessages(t *testing.T) {
 	server := miniredis.RunT(t)
 	address, most := server.Addr(), 20_000
-	real := os.Getenv("OPTGATE_TEST_REDIS")
-	if real != "" {
-		address, most = real, 100_000
+	running := os.Getenv("OPTGATE_TEST_REDIS")
+	if running != "" {
+		address, most = running, 100_000
 	}
 	s := store.Open(store.Config{Addresses: []string{address}, Prefix: "memory.", Shards: 2})
 	client := redis.NewClient(&redis.Options{Addr: address})
@@ -293,7 +293,7 @@ func TestMemoryOfSingleMessages(t *testing.T) {
 			t.Errorf("%s ends in %v", key, ttl)
 		}
 	}
-	if real != "" {
+	if running != "" {
 		each := (used() - before) / most
 		t.Logf("%d bytes of Redis a message", each)
 		if each > 400 {

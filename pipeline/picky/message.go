@@ -169,13 +169,15 @@ func (m media) shown() Kind {
 // KindOf tells the kind of a message as the Cloud API takes it; Text where it can't be told.
 func KindOf(raw json.RawMessage) Kind {
 	var m struct {
-		Type     string
+		Type     string `json:"type"`
 		Template struct {
 			Components []struct {
-				Type       string
-				Parameters []struct{ Type string }
-			}
-		}
+				Type       string `json:"type"`
+				Parameters []struct {
+					Type string `json:"type"`
+				} `json:"parameters"`
+			} `json:"components"`
+		} `json:"template"`
 	}
 	if json.Unmarshal(raw, &m) != nil {
 		return Text
