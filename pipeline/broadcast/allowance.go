@@ -39,8 +39,8 @@ func (t *allowance) credit(b Broadcast) int {
 		return 0
 	}
 	rate := t.rate
-	if b.Plan.Rate > 0 {
-		rate = min(rate, b.Plan.Rate)
+	if b.Rate > 0 {
+		rate = min(rate, b.Rate)
 	}
 	credit := max(1, min(MostCredit, int(rate*creditTime.Seconds())))
 	if t.left >= 0 {

@@ -274,6 +274,9 @@ func foldArchive(t *shard.Turn, r Ref, body archiveBody) error {
 
 // tidy lets go of the pages of a broadcast whose rows stand in outcomes, and at last of itself.
 func (r *Runner) tidy(ctx context.Context, b *run) error {
+	if err := r.release(ctx, b); err != nil {
+		return err
+	}
 	if b.pages() == 0 && r.Now().Sub(time.UnixMilli(b.Ended)) <= KeptArchived {
 		return nil
 	}

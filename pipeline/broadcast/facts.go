@@ -29,13 +29,14 @@ func (r *Runner) fold(ctx context.Context, round stream.Round) error {
 	}
 	for _, f := range facts {
 		if b := r.runs[Ref{f.Account, f.Broadcast}]; b != nil {
+			first := !b.known.has(f.Row)
 			b.know(f.Row)
-			b.judge(f)
+			b.judge(f, first)
 		}
 	}
 	for _, f := range notices {
 		if b := r.runs[Ref{f.Account, f.Broadcast}]; b != nil {
-			b.judge(f)
+			b.judge(f, false)
 		}
 	}
 	r.tail = next

@@ -34,6 +34,7 @@ type run struct {
 	frozen  time.Time // when an attempt to freeze its segment ended
 	busy    bool      // something is done for it in the background
 
+	released bool // its audience is
 	said     Status
 	saidAt   time.Time
 	broken   bool   // a page can't be read: its rows stay queued, and expire

@@ -85,14 +85,8 @@ func (r *Runner) forget(ctx context.Context, b *run) error {
 		}
 		b.dropped = true
 	}
-	if b.Source.Upload != "" {
-		record, err := AudienceRelease(r.Shards, b.Rows(), b.ID, r.Now().UnixMilli())
-		if err != nil {
-			return err
-		}
-		if err := r.Publisher.Publish(ctx, record); err != nil {
-			return fmt.Errorf("release an audience: %w", err)
-		}
+	if err := r.release(ctx, b); err != nil {
+		return err
 	}
 	id := b.ID + ".forget." + strconv.Itoa(b.pages())
 	c, err := command(b.Ref(), id, KindForget, r.Now().UnixMilli(), forgetBody{ID: b.ID, Pages: b.pages()})
@@ -100,6 +94,22 @@ func (r *Runner) forget(ctx context.Context, b *run) error {
 		return err
 	}
 	return r.ask(ctx, b, forgetting, c)
+}
+
+// release says that the audience whose rows a broadcast had is needed no more. A runner that begins anew says so again.
+func (r *Runner) release(ctx context.Context, b *run) error {
+	if b.Source.Upload == "" || b.released {
+		return nil
+	}
+	record, err := AudienceRelease(r.Shards, b.Rows(), b.ID, r.Now().UnixMilli())
+	if err != nil {
+		return err
+	}
+	if err := r.Publisher.Publish(ctx, record); err != nil {
+		return fmt.Errorf("release an audience: %w", err)
+	}
+	b.released = true
+	return nil
 }
 
 func (r *Runner) tell(ctx context.Context, c shard.Command) error {

@@ -44,7 +44,7 @@ var halts = map[int]string{
 	132001: PauseTemplate, 132007: PauseTemplate, 132015: PauseTemplate, 132016: PauseTemplate, 132068: PauseTemplate, 132069: PauseTemplate,
 }
 
-var haltReasons = map[string]string{
+var haltReasons = map[string]string{ //nolint:gosec // sentences for people
 	PauseToken:     "Meta does not take the channel's access token.",
 	PauseAccess:    "The channel's access token may not send messages.",
 	PauseLocked:    "Meta has locked the account for its policies.",
@@ -84,8 +84,9 @@ func (b *run) halt(code, reason string) {
 	}
 }
 
-// judge looks whether a fact is a reason to pause. What was so before somebody let the broadcast go on is none.
-func (b *run) judge(f chat.Fact) {
+// judge looks whether a fact is a reason to pause; first says that it is the first about its row. What was so before somebody let the
+// broadcast go on is none.
+func (b *run) judge(f chat.Fact, first bool) {
 	if b.Status != Running && b.Status != Planned || b.Resumed > 0 && f.At <= b.Resumed {
 		return
 	}
@@ -99,7 +100,7 @@ func (b *run) judge(f chat.Fact) {
 		return
 	}
 	size := min(max(b.Audience/5, smallestCohort), largestCohort)
-	switch c := b.tally.count(f, size); {
+	switch c := b.tally.count(f, first, size); {
 	case c.unwanted*100 >= size*mostUnwanted:
 		b.halt(PauseUnwanted, fmt.Sprintf("Of %d people %d have stopped marketing at WhatsApp or had enough of it.", c.sent, c.unwanted))
 	case c.failed*100 >= size*mostFailed:
@@ -121,16 +122,20 @@ const (
 	mostCohort = failedBit - 1
 )
 
-// count takes in that Meta has taken a message or that it failed, and gives how its cohort of this size stands.
-func (t *tally) count(f chat.Fact, size int) counts {
+// count takes in that Meta has taken a message or that it failed, and gives how its cohort of this size stands. A message belongs to
+// one by the first fact about it; where that was not counted, no later one is.
+func (t *tally) count(f chat.Fact, first bool, size int) counts {
 	for len(t.of) <= f.Row {
 		t.of = append(t.of, make([]uint16, max(f.Row+1-len(t.of), len(t.of)/4))...)
+	}
+	if t.of[f.Row] == 0 && !first {
+		return counts{}
 	}
 	if t.of[f.Row] == 0 {
 		if n := len(t.cohorts); (n == 0 || t.cohorts[n-1].sent >= size) && n < mostCohort {
 			t.cohorts = append(t.cohorts, counts{})
 		}
-		t.of[f.Row] = uint16(len(t.cohorts)) //nolint:gosec // at most mostCohort
+		t.of[f.Row] = uint16(len(t.cohorts))
 		t.cohorts[len(t.cohorts)-1].sent++
 	}
 	c := &t.cohorts[t.of[f.Row]&mostCohort-1]

@@ -40,6 +40,8 @@ type world struct {
 	refuse    int // publications that fail once they got through
 	asked     int
 	paused    []string // codes that were counted
+	released  int      // times that an audience was
+	segments  broadcast.Segments
 	condition channel.Condition
 	left      int            // of todays people; 0: nobody knows
 	first     *shard.Command // somebody's, decided before the runner's next one
@@ -100,7 +102,7 @@ func (w *world) run() (stop func()) {
 	r := &broadcast.Runner{
 		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Archive: w, Gate: w, Explain: explain, Reader: w,
 		Follow:    func(from int64) shard.Follower { return &follower{w, from} },
-		Publisher: w, Conditions: w, Left: w.tier, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
+		Publisher: w, Conditions: w, Left: w.tier, Segments: w.segments, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
 	}
 	go func() {
 		defer close(done)
@@ -194,6 +196,10 @@ func (w *world) Publish(_ context.Context, records ...*stream.Record) error {
 		case stream.Commands:
 			var c shard.Command
 			must(w.t, json.Unmarshal(r.Value, &c))
+			if c.Kind == broadcast.KindAudienceRelease {
+				w.released++
+				continue
+			}
 			if w.first != nil {
 				must(w.t, w.fold(*w.first))
 				w.first = nil
