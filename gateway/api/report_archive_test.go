@@ -59,7 +59,7 @@ func (k *kept) tell(id string, row int, status chat.Status, at int64) {
 // A report that is read back from outcomes is the one that was there before, with what was told since.
 func TestAReportIsReadBackFromOutcomes(t *testing.T) {
 	k := &kept{desk: emptyDesk(), first: 1000}
-	k.desk.world = newWorld(t, func(o *api.Options) {
+	k.world = newWorld(t, func(o *api.Options) {
 		o.States, o.Topics, o.Publisher, o.Answers = k, k, k.desk, k.desk
 		o.Broadcast = k.options()
 	})
@@ -69,7 +69,9 @@ func TestAReportIsReadBackFromOutcomes(t *testing.T) {
 	b.Channel, b.Category, b.Lists, b.EndsAt = "wa", "marketing", []string{"default"}, 9
 	b.Audience, b.Duplicates = pages*each, pages
 	a := &broadcast.Archived{From: 1000, Pages: pages}
-	headers := func(n int) []stream.Header { return stream.CloudEvent(stream.TypeArchive, "acme", fmt.Sprint("old/archive/", n), 1) }
+	headers := func(n int) []stream.Header {
+		return stream.CloudEvent(stream.TypeArchive, "acme", fmt.Sprint("old/archive/", n), 1)
+	}
 	var want []reported
 	for n := range pages {
 		p := broadcast.ArchivedPage{V: 1, Kind: "archive", Account: "acme", Broadcast: "old", Page: n}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +65,7 @@ func (l *lateFacts) of(ctx context.Context, a *API, b broadcast.Broadcast) (map[
 	}
 	known := make(map[int][]chat.Fact, len(one.facts))
 	for n, facts := range one.facts {
-		known[n] = facts[:len(facts):len(facts)]
+		known[n] = slices.Clip(facts)
 	}
 	return known, nil
 }
@@ -82,10 +83,8 @@ func (one *late) take(b broadcast.Broadcast, r stream.Record) error {
 	if json.Unmarshal(r.Value, &f) != nil || !b.About(f) {
 		return nil
 	}
-	for _, known := range one.facts[f.Row] {
-		if known == f {
-			return nil
-		}
+	if slices.Contains(one.facts[f.Row], f) {
+		return nil
 	}
 	one.facts[f.Row] = append(one.facts[f.Row], f)
 	return nil

@@ -70,8 +70,7 @@ const piecesAtOnce = 64
 
 // eachPiece reads the pieces that hold the rows [from, to], until each says false; first is a piece's first row.
 func (s *Store) eachPiece(ctx context.Context, shard int, r broadcast.Ref, from, to int, each func(first int, piece []byte) bool) error {
-	_, _, next, _ := place(max(from, 1))
-	for ; next*pieceRows < to; next += piecesAtOnce {
+	for next := (max(from, 1) - 1) / pieceRows; next*pieceRows < to; next += piecesAtOnce {
 		var fields []string
 		for n := next; n < next+piecesAtOnce && n*pieceRows < to; n++ {
 			fields = append(fields, strconv.Itoa(n))

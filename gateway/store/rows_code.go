@@ -15,9 +15,10 @@ import (
 // Rows are kept in three parts, so that a million of them stay small and a filter reads two bytes a row: what many rows share
 // (status, error, list) stands once, as a class, in the tally with the number of its rows; each row's class stands in pieces;
 // and what is a row's own (times, message id, reason) in baskets, which Redis keeps without an index of their own as long
-// as each entry is short.
+// as each entry is short: what is longer goes on in a second one.
 const (
-	basketRows = 128 // rows of a basket
+	basketRows = 64  // rows of a basket
+	entryBytes = 64  // of an entry of it: with longer ones Redis would keep a basket in twice the memory
 	pieceRows  = 512 // rows of a piece
 	classWidth = 2   // bytes of a row's class in a piece, big endian; 0: no fact
 )
@@ -135,7 +136,7 @@ const wamid = "wamid."
 // reason, and where whole is false the error.
 func packRow(o broadcast.Outcome, whole bool) string {
 	out := make([]byte, 1, 64)
-	out = binary.AppendUvarint(out, uint64(o.At)) //nolint:gosec // never below nought
+	out = binary.AppendUvarint(out, uint64(o.At))
 	for i, at := range []int64{o.Sent, o.Delivered, o.Read, o.Failed} {
 		if at != 0 {
 			out[0] |= 1 << i
@@ -165,7 +166,7 @@ func unpackRow(text string, c broadcast.Count) (o broadcast.Outcome, err error) 
 	p := parcel{rest: []byte(text)}
 	o.Status, o.Error, o.List = c.Status, c.Error, c.List
 	bits := p.byte()
-	o.At = int64(p.uvarint()) //nolint:gosec // as it was written
+	o.At = int64(p.uvarint())
 	for i, at := range []*int64{&o.Sent, &o.Delivered, &o.Read, &o.Failed} {
 		if bits&(1<<i) != 0 {
 			*at = o.At + p.varint()
@@ -229,8 +230,11 @@ func (p *parcel) bytes() []byte {
 		p.broken = true
 		return nil
 	}
-	return p.take(int(n)) //nolint:gosec // it is no more than what is left
+	return p.take(int(n))
 }
+
+// rest names the entry in which what a row's first could not hold goes on.
+func rest(field string) string { return field + "+" }
 
 // place gives where a row stands: its basket, its field there, its piece, and the first byte of its class in it.
 func place(row int) (basket int, field string, piece, at int) {
@@ -251,6 +255,6 @@ func setClass(piece []byte, at, id int) []byte {
 	if missing := at + classWidth - len(piece); missing > 0 {
 		piece = append(piece, make([]byte, missing)...)
 	}
-	binary.BigEndian.PutUint16(piece[at:], uint16(id)) //nolint:gosec // far fewer classes than that
+	binary.BigEndian.PutUint16(piece[at:], uint16(id))
 	return piece
 }

@@ -166,7 +166,12 @@ func (s *Store) foldPart(w *rowWrites, shard int, ref broadcast.Ref, t *tally, r
 			read.classes[stands] = setClass(read.classes[stands], place, id)
 			pieces[piece] = true
 		}
-		w.other(s.key(shard, basketName(ref, basket)), field, packRow(o, whole))
+		key, packed := s.key(shard, basketName(ref, basket)), packRow(o, whole)
+		first := min(len(packed), entryBytes)
+		w.other(key, field, packed[:first])
+		if first < len(packed) || read.long(basket, n) {
+			w.other(key, rest(field), packed[first:])
+		}
 		high = max(high, n)
 	}
 	for _, piece := range slices.Sorted(maps.Keys(pieces)) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -59,7 +58,7 @@ func (s *Store) readRows(ctx context.Context, pipe redis.Pipeliner, shard int, r
 		}
 		basket, field, piece, _ := place(n)
 		read.at[n] = len(read.fields[basket])
-		read.fields[basket] = append(read.fields[basket], field)
+		read.fields[basket] = append(read.fields[basket], field, rest(field))
 		if _, known := read.piece[piece]; !known {
 			read.piece[piece] = len(pieces)
 			pieces = append(pieces, strconv.Itoa(piece))
@@ -91,12 +90,15 @@ func (read *rowReads) outcome(t *tally, n int) (broadcast.Outcome, error) {
 		return broadcast.Outcome{}, nil
 	}
 	c, known := t.byID[id]
-	raw := read.baskets[basket][read.at[n]]
-	if !known || raw == nil {
+	entries := read.baskets[basket][read.at[n]:]
+	if !known || entries[0] == nil {
 		return broadcast.Outcome{}, errRow
 	}
-	return unpackRow(string(raw), c)
+	return unpackRow(string(entries[0])+string(entries[1]), c)
 }
+
+// long says that a row has a second entry.
+func (read *rowReads) long(basket, n int) bool { return len(read.baskets[basket][read.at[n]+1]) > 0 }
 
 // RowCounts counts a broadcast's rows that have a fact. It costs the same however many they are.
 func (s *Store) RowCounts(ctx context.Context, b broadcast.Broadcast) ([]broadcast.Count, error) {
@@ -173,6 +175,3 @@ func (s *Store) folded(ctx context.Context, b broadcast.Broadcast, read func(pip
 }
 
 var errUnfolded = errors.New("outcomes are not folded yet")
-
-// line makes a text one line.
-func line(text string) string { return strings.Join(strings.Fields(text), " ") }
