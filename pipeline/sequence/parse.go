@@ -3,6 +3,7 @@ package sequence
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -39,7 +40,7 @@ func members(raw []byte) (found map[string]json.RawMessage, ok bool) {
 		return nil, false
 	}
 	_, err := d.Token()
-	return found, err == io.EOF //nolint:errorlint // Token gives it as it is
+	return found, errors.Is(err, io.EOF)
 }
 
 // only refuses members that are not known.
@@ -161,7 +162,7 @@ func (f form) quiet(name string) *chat.Quiet {
 	q := &chat.Quiet{Zone: inner.zone("zone")}
 	q.From, q.To = inner.hour("from"), inner.hour("to")
 	if q.From == q.To && inner.has("from") && inner.has("to") {
-		inner.say("to", "out_of_range", "must differ from from")
+		inner.say("to", "out_of_range", "must be another time of day than they begin at")
 	}
 	return q
 }

@@ -139,11 +139,7 @@ func (r *Runner) decide(ctx context.Context, q *run, due []Subscriber, now time.
 		}
 	}
 	for _, step := range q.Series {
-		bodies, err := r.steps(ctx, q, step, bySteps[step.No], now)
-		if err != nil {
-			return err
-		}
-		for _, body := range bodies {
+		for _, body := range r.steps(ctx, q, step, bySteps[step.No], now) {
 			if err := add(KindStep, body); err != nil {
 				return err
 			}
@@ -159,9 +155,9 @@ func (q *run) note(s Subscriber, laned bool, until time.Time) {
 
 // steps asks the gate about people who are due for one step, and gives what is to be decided, in portions that cause no more than
 // pageBytes of messages.
-func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscriber, now time.Time) (bodies []StepOf, err error) {
+func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscriber, now time.Time) (bodies []StepOf) {
 	if len(people) == 0 {
-		return nil, nil
+		return nil
 	}
 	slices.SortStableFunc(people, func(a, b Subscriber) int { return r.Shards.Of(a.P) - r.Shards.Of(b.P) })
 	message, wrong, err := r.resolve(ctx, q, step)
@@ -170,7 +166,7 @@ func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscrib
 		for _, s := range people {
 			q.note(s, false, now.Add(mediaAgain))
 		}
-		return nil, nil
+		return nil
 	}
 	answers := r.ask(ctx, q, step, people)
 	body, size := StepOf{}, 0
@@ -196,7 +192,7 @@ func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscrib
 	if len(body.People) > 0 {
 		bodies = append(bodies, body)
 	}
-	return bodies, nil
+	return bodies
 }
 
 // resolve gives a step's message with what Meta knows its files by. wrong says that the library lacks one; any other error may

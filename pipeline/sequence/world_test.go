@@ -50,7 +50,6 @@ type world struct {
 	inLanes  int
 	most     int
 	kill     int // operations until the runner's process is killed; 0: it lives
-	killed   func()
 
 	gate  func(q gate.Question) gate.Answer
 	lane  func(m chat.Outbound) chat.Status
