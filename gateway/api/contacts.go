@@ -82,7 +82,7 @@ func (a *API) contactOf(c *call) (*contact.Contact, error) {
 	if err != nil || strconv.FormatUint(n, 10) != c.param("id") {
 		return nil, unknownContact()
 	}
-	there, err := a.Contacts.Contact(c.ctx, c.account, chat.Pseudonym(n)) //nolint:gosec // of 63 bits
+	there, err := a.Contacts.Contact(c.ctx, c.account, chat.Pseudonym(n))
 	if err == nil && there == nil {
 		err = unknownContact()
 	}

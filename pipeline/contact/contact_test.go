@@ -15,14 +15,12 @@ import (
 
 func given[T any](value T) optout.Said[T] { return optout.Said[T]{Given: true, Value: value} }
 
-func text(s string) *string { return &s }
-
 func TestWhatIsNotGivenStays(t *testing.T) {
 	w := newWorld(t)
 	email, user := ref("email:ada@example.com"), ref("bsuid:GB.1")
 	first := w.edit("1", 10, contact.One{Who: ref(ada), Fields: contact.Fields{
 		Name: given("Ada"), Email: given(email), UserID: given(user), Tags: given([]string{"vip", "bar", "vip"}),
-		AddCategories: []string{"guests"}, Attributes: map[string]*string{"table": text("7"), "bar": text("left")},
+		AddCategories: []string{"guests"}, Attributes: map[string]*string{"table": new("7"), "bar": new("left")},
 	}})
 	if len(first) != 1 || !first[0].Created || first[0].Code != "" {
 		t.Fatalf("%+v", first)
@@ -98,13 +96,13 @@ func TestTheLimitsOfAContactAreOfItsWhole(t *testing.T) {
 	w := newWorld(t)
 	many := map[string]*string{}
 	for i := range contact.MaxAttributes {
-		many[fmt.Sprintf("a%d", i)] = text("x")
+		many[fmt.Sprintf("a%d", i)] = new("x")
 	}
 	w.edit("1", 10, contact.One{Who: ref(ada), Fields: contact.Fields{Attributes: many}})
-	if said := w.edit("2", 20, contact.One{Who: ref(ada), Fields: contact.Fields{Attributes: map[string]*string{"one more": text("")}}}); said[0].Code != contact.CodeTooMany {
+	if said := w.edit("2", 20, contact.One{Who: ref(ada), Fields: contact.Fields{Attributes: map[string]*string{"one more": new("")}}}); said[0].Code != contact.CodeTooMany {
 		t.Errorf("%+v", said)
 	}
-	if said := w.edit("3", 20, contact.One{Who: ref(ada), Fields: contact.Fields{Attributes: map[string]*string{"other": text(""), "a0": nil}}}); said[0].Code != "" {
+	if said := w.edit("3", 20, contact.One{Who: ref(ada), Fields: contact.Fields{Attributes: map[string]*string{"other": new(""), "a0": nil}}}); said[0].Code != "" {
 		t.Errorf("%+v", said)
 	}
 }
