@@ -167,6 +167,7 @@ func TestWhatTheLibraryDoesNotTake(t *testing.T) {
 	f(whole[:len(whole)-12], kind, http.StatusBadRequest, "broken_off")
 	f(whole[:len(whole)-80], kind, http.StatusBadRequest, "broken_off")
 	f("", kind, http.StatusUnprocessableEntity, "no_file")
+	f(pdf, "multipart/form-data; boundary=", http.StatusUnprocessableEntity, "no_file")
 	f(pdf, "multipart/form-data", http.StatusUnprocessableEntity, "no_file")
 	f(pdf, "multipart/mixed; boundary=x", http.StatusUnprocessableEntity, "no_file")
 	f("MZ\x90\x00", "image/jpeg", http.StatusUnprocessableEntity, "unsupported_media")

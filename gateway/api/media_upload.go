@@ -142,11 +142,11 @@ type formFile struct {
 // fileIn finds the file in a body.
 func fileIn(c *call, body io.Reader) (*formFile, error) {
 	name := tidy(c.query("name"))
-	kind, params, err := mime.ParseMediaType(c.header("Content-Type"))
-	if err != nil || !strings.HasPrefix(kind, "multipart/") {
+	if !strings.HasPrefix(strings.ToLower(c.header("Content-Type")), "multipart/") {
 		return &formFile{Reader: body, name: name}, nil
 	}
-	if kind != "multipart/form-data" || params["boundary"] == "" {
+	kind, params, err := mime.ParseMediaType(c.header("Content-Type"))
+	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return nil, noFile()
 	}
 	form := multi.NewReader(body, params["boundary"])
