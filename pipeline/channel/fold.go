@@ -73,15 +73,17 @@ func applyNotice(t *shard.Turn, c shard.Command) error {
 	if err != nil {
 		return err
 	}
-	conditions := make([]Condition, len(heard.Channels))
+	conditions, moved := make([]Condition, len(heard.Channels)), make([]bool, len(heard.Channels))
 	for i, of := range heard.Channels {
-		if _, err := t.Get(Key(c.Account, of.ID), &conditions[i]); err != nil {
+		known, err := t.Get(Key(c.Account, of.ID), &conditions[i])
+		if err != nil {
 			return err
 		}
+		moved[i] = !known || conditions[i].Portfolio != of.Portfolio
 		conditions[i].V, conditions[i].Account, conditions[i].Channel, conditions[i].Portfolio = stream.Version, c.Account, of.ID, of.Portfolio
 	}
 	for i := range conditions {
-		if !conditions[i].hears(heard, len(conditions) == 1) {
+		if !conditions[i].hears(heard, len(conditions) == 1) && !moved[i] {
 			continue
 		}
 		if err := t.Put(Key(c.Account, conditions[i].Channel), conditions[i]); err != nil {

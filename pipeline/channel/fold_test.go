@@ -191,9 +191,14 @@ func TestATierIsThatOfAllNumbersOfThePortfolio(t *testing.T) {
 	w.hear(1, channel.ByGraph, says("", chat.SaysTier, "TIER_2K", ""), channels[0])
 	w.hear(1, channel.ByGraph, says("", chat.SaysQuality, "GREEN", ""), channels[2])
 	for _, id := range []string{"wa", "far"} {
-		if c := w.condition(id); c.Tier != 2000 {
-			t.Errorf("%s: %d", id, c.Tier)
+		if c := w.condition(id); c.Tier != 2000 || c.Portfolio != "p" {
+			t.Errorf("%s: %d of %q", id, c.Tier, c.Portfolio)
 		}
+	}
+	moved := channels[0]
+	moved.Portfolio = "q"
+	if w.hear(1, channel.ByGraph, says("", chat.SaysTier, "TIER_250", ""), moved); w.condition("wa").Portfolio != "q" {
+		t.Error("a channel that is declared in another portfolio stays in the first")
 	}
 }
 

@@ -129,6 +129,9 @@ func (w *Watcher) ask(ctx context.Context, c chat.Channel, known Condition, now 
 		return err
 	}
 	notice := chat.Notice{Says: news(known, said.Says)}
+	if known.Portfolio != c.Portfolio { // it was declared anew, or is
+		notice.Says = said.Says
+	}
 	if len(notice.Says) == 0 {
 		return nil
 	}

@@ -22,10 +22,14 @@ func (h *Handler) notice(it *item) (records []*stream.Record, err error) {
 		}
 		of[c.Account] = append(of[c.Account], c)
 	}
+	at := it.at.Add(time.Second - time.Millisecond) // Meta's times are seconds: what was asked within the same one came before
+	if at.After(it.received) {
+		at = it.received
+	}
 	sum := sha256.Sum256(it.record.Value)
 	id := "notice." + hex.EncodeToString(sum[:12])
 	for _, account := range accounts {
-		command, err := channel.NewNotice(id, h.Now().UnixMilli(), it.at.UnixMilli(), channel.ByWebhook, *it.in.Notice, of[account])
+		command, err := channel.NewNotice(id, h.Now().UnixMilli(), at.UnixMilli(), channel.ByWebhook, *it.in.Notice, of[account])
 		if err != nil {
 			return nil, err
 		}
