@@ -152,7 +152,7 @@ func TestABroadcastOnlyMovesOn(t *testing.T) {
 			must(t, d.fold(c))
 			return c
 		}
-		for _, step := range strings.FieldsSeq(path) {
+		for step := range strings.FieldsSeq(path) {
 			if step == "start" {
 				started(d, ref)
 			} else {
