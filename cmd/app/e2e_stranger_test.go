@@ -246,7 +246,7 @@ var wanted = map[string]struct{ query, body, kind string }{
 
 // ownThings are the routes that show or make what is the caller's own, whoever calls.
 var ownThings = []string{
-	"POST /v1/media", "GET /v1/media", "GET /v1/optout-lists", "POST /v1/optout-lists", "GET /v1/imports", "GET /v1/broadcasts", "GET /v1/sequences", "GET /v1/ledger", "GET /v1/people/{identifier}",
+	"GET /v1/webhook-secret", "POST /v1/media", "GET /v1/media", "GET /v1/optout-lists", "POST /v1/optout-lists", "GET /v1/imports", "GET /v1/broadcasts", "GET /v1/sequences", "GET /v1/ledger", "GET /v1/people/{identifier}",
 	"GET /v1/blacklist", "POST /v1/blacklist/delete", "GET /v1/contacts", "POST /v1/contacts", "GET /v1/segments",
 }
 

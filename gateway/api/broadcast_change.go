@@ -10,6 +10,7 @@ import (
 
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/feed"
 )
 
 // changeBody bounds the body of a change, which says why.
@@ -82,4 +83,17 @@ func reasonOf(body []byte) (reason string, err error) {
 		})
 	}
 	return reason, wrongFields(wrong)
+}
+
+// showNoticeSecret answers GET /v1/webhook-secret: what posts to the webhook URLs of the account's broadcasts are signed with. It is
+// derived from the account's key and does not change.
+func (a *API) showNoticeSecret(c *call) error {
+	account, err := a.Accounts.Account(c.ctx, c.account)
+	if err != nil {
+		return err
+	}
+	c.rc.Response.Header.Set("Cache-Control", "no-store")
+	return c.answer(http.StatusOK, struct {
+		Secret string `json:"secret"`
+	}{feed.NoticeSecret(account.Key)})
 }

@@ -14,6 +14,7 @@ func (a *API) table() []route {
 		{"POST", "/v1/broadcasts/{id}/pause", send, a.pauseBroadcast},
 		{"POST", "/v1/broadcasts/{id}/resume", send, a.resumeBroadcast},
 		{"POST", "/v1/broadcasts/{id}/cancel", send, a.cancelBroadcast},
+		{"GET", "/v1/webhook-secret", admin, a.showNoticeSecret},
 		{"GET", "/v1/broadcasts/{id}/report", read, a.reportBroadcast},
 		{"GET", "/v1/broadcasts/{id}/duplicates", read, a.listDuplicates},
 		{"GET", "/v1/broadcasts/{id}/events", read, a.watchBroadcast},
