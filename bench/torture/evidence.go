@@ -240,6 +240,9 @@ func (e *evidence) readFact(r *kgo.Record) error {
 		Status string `json:"status"`
 	}
 	err := json.Unmarshal(r.Value, &fact)
+	if err == nil && fact.ID == "" {
+		return nil // rows of a broadcast that is long over
+	}
 	e.settled[fact.ID] = append(e.settled[fact.ID], fact.Status)
 	return err
 }
