@@ -7,7 +7,7 @@ import (
 
 func TestSequencesAreShownAndChanged(t *testing.T) {
 	gateway := gatewayThat(t, "key", map[string]string{
-		"/v1/sequences?limit=1000": `{"data":[{"id":"seq_1","name":"Welcome","status":"active","channel":"wa","category":"marketing","changed_at":"2026-11-22T10:00:00.000Z"}],"next":null}`,
+		"/v1/sequences?limit=1000":                                 `{"data":[{"id":"seq_1","name":"Welcome","status":"active","channel":"wa","category":"marketing","changed_at":"2026-11-22T10:00:00.000Z"}],"next":null}`,
 		"/v1/sequences/seq_1/subscribers?limit=1000&status=active": `{"data":[{"to":"+447700900001","status":"active","subscribed_at":"2026-11-22T10:00:00.000Z","next_step":2,"next_at":"2026-11-23T10:00:00.000Z"}],"next":null}`,
 		"/v1/sequences/seq_1/subscribers":                          `{"data":[{"to":"+447700900001","given":"07700 900001","result":"already","error":""},{"to":"","given":"x","result":"refused","error":"must be a phone number"}]}`,
 		"/v1/sequences/seq_1/subscribers/+447700900001":            `{"to":"+447700900001","status":"unsubscribed"}`,

@@ -312,4 +312,3 @@ func (w *world) decide(t *testing.T, ref sequence.Ref, kind string, body any) {
 		t.Fatal(err)
 	}
 }
-
