@@ -99,13 +99,14 @@ type windows interface {
 // API answers the private listener's requests; its Handle is an httpd.Handler.
 type API struct {
 	Options
-	routes    []route
-	tokens    []known
-	inHand    atomic.Int64 // bytes of bodies
-	importing importing
-	uploading importing
-	late      lateFacts
-	watching  watching
+	routes      []route
+	tokens      []known
+	inHand      atomic.Int64 // bytes of bodies
+	importing   importing
+	uploading   importing
+	downloading importing
+	late        lateFacts
+	watching    watching
 
 	replays atomic.Int32  // of keywords, on their way
 	proving chan struct{} // holds one element while a partition of the ledger is verified
@@ -114,7 +115,8 @@ type API struct {
 // New makes an API.
 func New(o Options) *API {
 	a := &API{Options: o, proving: make(chan struct{}, 1),
-		importing: importing{most: importsAll, ofOne: importsOfOne}, uploading: importing{most: mediaAll, ofOne: mediaOfOne}}
+		importing: importing{most: importsAll, ofOne: importsOfOne}, uploading: importing{most: mediaAll, ofOne: mediaOfOne},
+		downloading: importing{most: mediaOut, ofOne: mediaOutTo}}
 	a.Calls, a.Pushes = cmp.Or(a.Calls, 600), cmp.Or(a.Pushes, 90)
 	if a.Now == nil {
 		a.Now = time.Now

@@ -89,7 +89,14 @@ func (a *API) streamMedia(c *call) error {
 		c.rc.Response.SkipBody = true
 		return nil
 	}
-	return c.stream(m.MIME, func(ctx context.Context, w *bufio.Writer) error { return m.Read(ctx, a.Topics, w) })
+	done, err := a.downloading.begin(c.account) // each holds a chunk or two
+	if err != nil {
+		return err
+	}
+	return c.stream(m.MIME, func(ctx context.Context, w *bufio.Writer) error {
+		defer done()
+		return m.Read(ctx, a.Topics, w)
+	})
 }
 
 // deleteMedia forgets a file at once; what Meta has of it is removed soon.

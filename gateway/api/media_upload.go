@@ -22,6 +22,8 @@ const (
 	mediaBody  = media.MaxFile + 64<<10 // bytes, with what a form wraps around the file
 	mediaAll   = 8                      // files that this process takes in at once
 	mediaOfOne = 4                      // of them, of one account
+	mediaOut   = 64                     // files that this process gives out at once
+	mediaOutTo = 32                     // of them, to one account
 )
 
 // createMedia takes a file into the library as it arrives: the body as it is, or the field file of a form. What it is, its
@@ -46,7 +48,7 @@ func (a *API) createMedia(c *call) error {
 	if err != nil {
 		return err
 	}
-	file, err := fileIn(c, stream)
+	file, err := fileIn(stream, c.header("Content-Type"), c.query("name"))
 	if err != nil {
 		return err
 	}
@@ -139,19 +141,19 @@ type formFile struct {
 	form *multi.Reader // nil: the body is the file
 }
 
-// fileIn finds the file in a body.
-func fileIn(c *call, body io.Reader) (*formFile, error) {
-	name := tidy(c.query("name"))
-	if !strings.HasPrefix(strings.ToLower(c.header("Content-Type")), "multipart/") {
+// fileIn finds the file in a body of a Content-Type. A name that the query gives goes before that in the form.
+func fileIn(body io.Reader, contentType, name string) (*formFile, error) {
+	name = tidy(name)
+	if !strings.HasPrefix(strings.ToLower(contentType), "multipart/") {
 		return &formFile{Reader: body, name: name}, nil
 	}
-	kind, params, err := mime.ParseMediaType(c.header("Content-Type"))
+	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return nil, noFile()
 	}
 	form := multi.NewReader(body, params["boundary"])
 	for range mostFields {
-		part, err := form.NextPart()
+		part, err := form.NextRawPart()
 		if err != nil {
 			return nil, ofForm(err)
 		}
@@ -174,7 +176,7 @@ func (f *formFile) end() error {
 	if f.form == nil {
 		return nil
 	}
-	_, err := f.form.NextPart()
+	_, err := f.form.NextRawPart()
 	switch {
 	case err == nil:
 		return fault.New(fault.Unprocessable, "several_files", "The form holds something after the file. Send one file, as the last field.")
