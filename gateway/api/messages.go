@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"optgate/pipeline/broadcast"
@@ -53,7 +55,9 @@ func (a *API) createMessage(c *call) error {
 	if err != nil {
 		return err
 	}
-	m.ID = broadcast.SingleID(request)
+	if m.ID, err = a.singleID(c.ctx, c.account, request, c.header("Idempotency-Key") != ""); err != nil {
+		return err
+	}
 	var known broadcast.SingleOutcome
 	if again {
 		if known, err = a.singleOutcome(c.ctx, c.account, m.ID); err != nil {
@@ -72,6 +76,23 @@ func (a *API) createMessage(c *call) error {
 	}
 	c.rc.Response.Header.Set("Location", "/v1/messages/"+m.ID)
 	return c.answer(http.StatusAccepted, messageAnswer{ID: m.ID, Status: "queued"})
+}
+
+// singleID names the message of a request. Under an Idempotency-Key it tells when the key was bound, too: lanes remember ids for longer
+// than keys are bound, and would drop what somebody asks under the key later.
+func (a *API) singleID(ctx context.Context, account, request string, keyed bool) (string, error) {
+	if !keyed {
+		return broadcast.SingleID(request), nil
+	}
+	bound, err := a.States.States(ctx, optout.OnceShard(a.Shards, account, request), shard.AnswerKey(request))
+	if err != nil {
+		return "", err
+	}
+	var answer shard.Answer
+	if bound[0] == nil || json.Unmarshal(bound[0], &answer) != nil {
+		return "", fault.New(fault.Unavailable, "unavailable", "The key could not be kept in time, and nothing was sent. Try again under the same key.")
+	}
+	return broadcast.SingleID(request + "." + strconv.FormatInt(answer.Made, 36)), nil
 }
 
 // admitted asks the gate whether a message may go. A fault.Unprocessable says why not.

@@ -10,9 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"optgate/gateway/api"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
+	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
 
@@ -113,6 +115,29 @@ func TestARepeatGetsTheFirstAnswerWhateverWasSaidMeanwhile(t *testing.T) {
 	post(strings.Replace(receiptNote, "Paid", "Unpaid", 1)).is(http.StatusUnprocessableEntity, "idempotency_key_reused")
 	d.unfolded = fault.New(fault.NotCertain, "not_certain", "being folded")
 	post(receiptNote).is(http.StatusServiceUnavailable, "not_certain")
+}
+
+func TestAKeyMayBeUsedForAnotherMessageOnceItIsForgotten(t *testing.T) {
+	d, at := emptyDesk(), now
+	d.world = newWorld(t, func(o *api.Options) {
+		o.Publisher, o.States, o.Answers, o.Topics = d, d, d, d
+		o.Broadcast, o.Now = d.options(), func() time.Time { return at }
+	})
+	ids := map[string]bool{}
+	for _, body := range []string{receiptNote, strings.Replace(receiptNote, "Paid", "Unpaid", 1)} {
+		var said struct{ ID string }
+		d.call(t, "acme-admin", "POST", "/v1/messages", body, "Idempotency-Key", "k").is(http.StatusAccepted, "").into(&said)
+		ids[said.ID] = true
+		for key := range d.states {
+			if strings.HasPrefix(key, shard.AnswerKey("key.")) {
+				delete(d.states, key)
+			}
+		}
+		at = at.Add(25 * time.Hour)
+	}
+	if len(ids) != 2 {
+		t.Errorf("lanes would drop the second message: %v", ids)
+	}
 }
 
 func TestARepeatFinishesWhatTheFirstLeftUndone(t *testing.T) {

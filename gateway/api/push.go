@@ -64,15 +64,22 @@ func (a *API) push(c *call) error {
 		wanted.To = append(wanted.To, broadcast.PushRow{Given: r.Given, To: r.To, Message: r.Message})
 	}
 	terms := broadcast.Terms{Account: account, Directory: a.Directory, Now: a.Now()}
-	if err := a.vet(c, wanted); err != nil {
-		return err
+	ref := broadcast.Ref{Account: c.account, ID: broadcast.ID(account.Key, key, chance())}
+	kept, err := a.kept(c, ref, broadcast.Digest(account.Key, body))
+	if err == nil && !kept {
+		err = a.vet(c, wanted)
 	}
-	draft, stands, err := terms.Push(broadcast.ID(account.Key, key, chance()), body, wanted, picky.Rename)
 	if err != nil {
 		return err
 	}
-	if err := a.keep(c, draft); err != nil {
+	draft, stands, err := terms.Push(ref.ID, body, wanted, picky.Rename)
+	if err != nil {
 		return err
+	}
+	if !kept {
+		if err := a.keep(c, draft); err != nil {
+			return err
+		}
 	}
 	said := pushAnswer{Status: picky.Success, ID: draft.ID, Message: "Success", Data: make([]pushedRow, len(stands))}
 	for i, row := range stands {
@@ -81,18 +88,20 @@ func (a *API) push(c *call) error {
 	return c.answer(http.StatusOK, said)
 }
 
-// keep plans a broadcast. A repeat under the same Idempotency-Key finds it there, and is as the first time.
+// kept says whether a push was kept before, under the same Idempotency-Key.
+func (a *API) kept(c *call, ref broadcast.Ref, digest string) (bool, error) {
+	there, err := a.Broadcast.Broadcasts.Broadcast(c.ctx, ref)
+	if err != nil || there == nil || there.Status == broadcast.Collecting {
+		return false, err
+	}
+	if there.Digest != digest {
+		return true, refused(&shard.Answer{Code: broadcast.CodeKeyReused, Msg: "This Idempotency-Key was used for another request."})
+	}
+	return true, nil
+}
+
+// keep plans a broadcast. It returns once that is kept; a moment later it is decided.
 func (a *API) keep(c *call, draft broadcast.Draft) error {
-	there, err := a.Broadcast.Broadcasts.Broadcast(c.ctx, draft.Ref)
-	if err != nil {
-		return err
-	}
-	if there != nil && there.Status != broadcast.Collecting {
-		if there.Digest != draft.Digest {
-			return refused(&shard.Answer{Code: broadcast.CodeKeyReused, Msg: "This Idempotency-Key was used for another request."})
-		}
-		return nil
-	}
 	at := draft.Shard(a.Shards)
 	_, end, err := a.Topics.Ends(c.ctx, stream.Outcomes, at)
 	if err != nil {
