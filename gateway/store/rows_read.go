@@ -109,12 +109,6 @@ func (s *Store) RowCounts(ctx context.Context, b broadcast.Broadcast) ([]broadca
 	return t.counts(), nil
 }
 
-// RowTotals counts a broadcast's rows that have a fact, by status.
-func (s *Store) RowTotals(ctx context.Context, b broadcast.Broadcast) (map[chat.Status]int, error) {
-	counts, err := s.RowCounts(ctx, b)
-	return broadcast.ByStatus(counts), err
-}
-
 func (s *Store) tally(ctx context.Context, b broadcast.Broadcast) (*tally, error) {
 	var read *redis.MapStringStringCmd
 	err := s.folded(ctx, b, func(pipe redis.Pipeliner, shard int) {
