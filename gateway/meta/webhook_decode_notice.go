@@ -81,7 +81,7 @@ const (
 	mostRestrictions = 16
 )
 
-// word reads one of Meta's words: capitals, digits and underscores. Whatever else it is is none.
+// word reads one of Meta's words: capitals, digits and underscores; anything else is none.
 func word(text string) string {
 	text = strings.ToUpper(strings.TrimSpace(text))
 	if len(text) > longestWord || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {

@@ -197,8 +197,8 @@ for i = 4, #ARGV do
     redis.call('ZADD', KEYS[1], string.format('%.0f', at), ARGV[i])
     if not was then n = n + 1 end
   elseif limit > 0 then
-    local nth = math.min(n - 1, n - limit + refused)
-    local oldest = redis.call('ZRANGE', KEYS[1], nth, nth, 'WITHSCORES')
+    local place = math.min(n - 1, n - limit + refused)
+    local oldest = redis.call('ZRANGE', KEYS[1], place, (place), 'WITHSCORES')
     at, was, refused = 0, tonumber(oldest[2]) + period - now, refused + 1
   end
   said[#said + 1] = string.format('%.0f', at)

@@ -4,6 +4,7 @@ package channel
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -217,9 +218,7 @@ func (c *Condition) display() string { return c.Facts[chat.SaysDisplay].Value }
 
 func withFact(facts map[string]Told, subject string, told Told) map[string]Told {
 	all := make(map[string]Told, len(facts)+1)
-	for s, f := range facts {
-		all[s] = f
-	}
+	maps.Copy(all, facts)
 	all[subject] = told
 	return all
 }
