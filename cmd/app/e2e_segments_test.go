@@ -142,3 +142,32 @@ func TestSegmentsHoldContactsListsAndWhoeverWrote(t *testing.T) {
 		ask(http.MethodGet, "/v1/segments/"+saved.ID, nil, nil, http.StatusNotFound)
 	})
 }
+
+// TestABroadcastToASegmentGoesToWhoeverItHoldsThen saves a segment and sends to it: each person once, with the contact's
+// attributes, the blocked and the opted out skipped; the segment's end changes nothing.
+func TestABroadcastToASegmentGoesToWhoeverItHoldsThen(t *testing.T) {
+	together(t)
+	w := begin(t, servers{})
+	for n := range 6 {
+		w.certainly(http.MethodPost, "/v1/contacts", acmeToken, map[string]any{
+			"to": shown(person(7750 + n)), "tags": []any{"vip"}, "attributes": map[string]any{"name": fmt.Sprintf("Guest %d", n)},
+		}, nil)
+	}
+	w.block(person(7750))
+	w.says(person(7751), "STOP")
+	w.barred(person(7751))
+	var saved struct{ ID string }
+	w.certainly(http.MethodPost, "/v1/segments", acmeToken, map[string]any{"name": "Vips", "match": "any", "conditions": []any{map[string]any{"tag": "vip"}, map[string]any{"list": "default"}}}, &saved)
+	id := w.broadcast(nil, map[string]any{"recipients": nil, "audience": map[string]any{"segment": saved.ID}})
+	w.certainly(http.MethodDelete, "/v1/segments/"+saved.ID, acmeToken, nil, nil)
+	if n := w.finished("acme", id).Totals; n.Audience != 6 || n.Skipped != 2 || n.Sent != 4 {
+		t.Errorf("totals: %+v", n)
+	}
+	rows := w.report("acme", id)
+	if rows[shown(person(7750))].Error != "Blacklisted Number" || rows[shown(person(7751))].Error != "Optout Number" || rows[shown(person(7752))].Status != "Sent" {
+		t.Errorf("rows: %+v", rows)
+	}
+	if sends := w.meta.To(person(7753).Phone); len(sends) != 1 || !strings.Contains(string(sends[0].Body), "Guest 3") {
+		t.Errorf("sends: %+v", sends)
+	}
+}
