@@ -21,7 +21,7 @@ var personalHeader = regexp.MustCompile(`4477009[0-9]{5}|wamid|NDQ3NzAw|GB\.[0-9
 
 // seldom are messages that come only after days, or when something breaks; the tests of their rules show them.
 var seldom = map[string]bool{
-	"command.answers.forget": true, "command.broadcast.forget": true, "command.audit.forget": true, "command.feed.forget": true,
+	"command.answers.forget": true, "command.sequence.forget": true, "command.broadcast.forget": true, "command.broadcast.archive": true, "outcome.archive": true, "command.audit.forget": true, "command.feed.forget": true,
 	"command.import.forget": true, "command.import.silent": true, "command.import.fail": true, "command.import.progress": true,
 }
 
@@ -82,6 +82,7 @@ func (w *world) liveThrough() {
 	}, nil)
 	w.finished("acme", w.broadcast([]fake.Person{ada, person(6), person(7)}, nil))
 	w.liveWithFiles()
+	w.keepSequences(do)
 	w.holds("outcomes", `"Read"`)
 	w.holds("state", `unsubcribe`)
 	do(http.MethodDelete, "/v1/optout-lists/"+list+"?name="+url.QueryEscape("Otter news"), nil, nil)
