@@ -17,7 +17,7 @@ import (
 const dropAfter = 10 * time.Minute
 
 // OpenRows makes the rows of a shard's broadcasts ready for FoldRows. It gives the offset of outcomes up to which all of
-// them are folded, and the rows that have a fact. Broadcasts that are not there, because they are new or because Redis lost
+// them are folded, and, of broadcasts that have not finished, the rows that have a fact. Broadcasts that are not there, because they are new or because Redis lost
 // them, are folded from the offset noted in them; until that has reached the offset until, counts and rows of one that
 // had begun are not certain.
 func (s *Store) OpenRows(ctx context.Context, shard int, until int64, all []broadcast.Broadcast) (int64, map[broadcast.Ref][]int, error) {
@@ -36,6 +36,9 @@ func (s *Store) OpenRows(ctx context.Context, shard int, until int64, all []broa
 	}
 	known := map[broadcast.Ref][]int{}
 	for _, b := range all {
+		if b.Status == broadcast.Finished {
+			continue // nobody asks which of its rows have one
+		}
 		ref := b.Ref()
 		high, err := s.highest(ctx, shard, ref)
 		if err != nil {
