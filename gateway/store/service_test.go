@@ -3,6 +3,7 @@ package store_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -125,4 +126,25 @@ func TestAConditionIsThatOfTheChannelAndItsPortfolio(t *testing.T) {
 			t.Errorf("a tier that nobody told is known: %v", err)
 		}
 	})
+}
+
+// BenchmarkNoteContacts is what a batch of 500 messages, each of somebody else, costs inbound besides.
+func BenchmarkNoteContacts(b *testing.B) {
+	addresses := []string{memory(b).Addr()}
+	if address := os.Getenv("OPTGATE_TEST_REDIS"); address != "" {
+		addresses = []string{address}
+	}
+	s := store.Open(store.Config{Addresses: addresses, Prefix: "windowsbench.", Shards: testShards})
+	b.Cleanup(func() { _ = s.Close() })
+	batch := make([]channel.Contact, 500)
+	for n := range batch {
+		batch[n] = contact(chat.Identifier(fmt.Sprintf("phone:4477009%05d", n)), 0)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.NoteContacts(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(batch)), "ns/item")
 }
