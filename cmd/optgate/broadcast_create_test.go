@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,7 +36,7 @@ func TestABroadcastIsMadeOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"broadcast", "create", "--api", gateway.URL, "--token", "key", "--channel", "wa", "--category", "utility", "--list", "default,news"}
-	with := func(more ...string) []string { return append(args[:len(args):len(args)], more...) }
+	with := func(more ...string) []string { return append(slices.Clip(args), more...) }
 	got := command(t, nil, with("--template", "offer:en", "--param", "{{name}}, dear", "--audience", file, "--quiet", "21:00-08:00@Europe/London", "--rate", "2.5")...)
 	if got.code != exitFine || !strings.Contains(got.out, "broadcast b1 planned: audience 1, queued 1") || !strings.Contains(got.err, "odd·[2J") {
 		t.Errorf("%d %s%s", got.code, got.out, got.err)

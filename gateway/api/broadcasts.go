@@ -54,6 +54,7 @@ type broadcastAnswer struct {
 	Category string   `json:"category"`
 	Lists    []string `json:"lists"`
 	Created  string   `json:"created_at"`
+	Starts   string   `json:"starts_at,omitempty"` // where it was not to begin at once
 	Ends     string   `json:"ends_at"`
 	Ended    string   `json:"ended_at,omitempty"`
 
@@ -117,7 +118,7 @@ func (a *API) shown(ctx context.Context, b broadcast.Broadcast, read func(contex
 		Accepted: broadcast.Accepted{ID: b.ID, Status: b.Status, Totals: b.Totals(broadcast.ByStatus(counts))},
 		Pause:    pauseOf(b), Errors: byError(counts), Barred: byList(counts),
 		Channel: b.Channel, Category: b.Category, Lists: b.Lists,
-		Created: instant(b.Created), Ends: instant(b.EndsAt), Ended: instant(b.Ended),
+		Created: instant(b.Created), Starts: instant(b.StartsAt), Ends: instant(b.EndsAt), Ended: instant(b.Ended),
 	}, nil
 }
 

@@ -24,36 +24,36 @@ func (r *rehearsal) remark(terms Terms, condition channel.Condition, t *template
 	plan := r.draft.Plan
 	name, language, isTemplate := plan.Message.template()
 	if bar := condition.Bars(name, language, terms.Now.UnixMilli()); bar != nil {
-		r.warn(bar.Code, "%s", bar.Reason)
+		r.warnf(bar.Code, "%s", bar.Reason)
 	}
 	if r.said.Go == 0 {
-		r.warn(WarnNobody, "Nobody would get it.")
+		r.warnf(WarnNobody, "Nobody would get it.")
 	}
 	if !isTemplate && r.said.Outside > 0 && r.Served != nil {
-		r.warn(WarnOutside, "%d of those who would get it have not written in the last 24 hours, and Meta delivers nothing but templates to them. "+
+		r.warnf(WarnOutside, "%d of those who would get it have not written in the last 24 hours, and Meta delivers nothing but templates to them. "+
 			`Send a template, or to a segment with the condition {"within":24}.`, r.said.Outside)
 	}
 	if isTemplate && t == nil {
-		r.warn(WarnUnknown, "Nobody can tell just now whether Meta has approved this template. Meta decides when it is sent.")
+		r.warnf(WarnUnknown, "Nobody can tell just now whether Meta has approved this template. Meta decides when it is sent.")
 	}
 	if plan.Category == chat.Marketing && (!isTemplate || t != nil) && !terms.Account.Shows(r.lists, shownTexts(plan.Message, t)) {
-		r.warn(WarnNoHint, "The message names no word of the chosen lists and has no opt-out button: say in it how to end it, as \"Reply STOP to opt out\".")
+		r.warnf(WarnNoHint, "The message names no word of the chosen lists and has no opt-out button: say in it how to end it, as \"Reply STOP to opt out\".")
 	}
 	begins := max(plan.StartsAt, terms.Now.UnixMilli())
 	if end := begins + int64(r.said.Seconds)*1000; end > plan.EndsAt {
-		r.warn(WarnPastEnd, "Sending takes about %s, which is %s longer than until its end: who is not reached by then stands as Expired.",
+		r.warnf(WarnPastEnd, "Sending takes about %s, which is %s longer than until its end: who is not reached by then stands as Expired.",
 			within(r.said.Seconds), within(int((end-plan.EndsAt)/1000)))
 	}
 	if plan.Quiet != nil {
-		r.warn(WarnQuiet, "The time that sending takes does not count quiet hours, in which messages wait.")
+		r.warnf(WarnQuiet, "The time that sending takes does not count quiet hours, in which messages wait.")
 	}
 	if left := r.said.Tier.Left; left != nil && *left < r.said.Tier.Needed {
-		r.warn(WarnTier, "%d people outside of service windows would be written to, and %d may be for now: the others wait until places become free.",
+		r.warnf(WarnTier, "%d people outside of service windows would be written to, and %d may be for now: the others wait until places become free.",
 			r.said.Tier.Needed, *left)
 	}
 }
 
-func (r *rehearsal) warn(code, format string, args ...any) {
+func (r *rehearsal) warnf(code, format string, args ...any) {
 	r.said.Warnings = append(r.said.Warnings, Remark{code, fmt.Sprintf(format, args...)})
 }
 
