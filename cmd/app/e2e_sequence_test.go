@@ -123,3 +123,27 @@ func shownPeople(first, n int) (all []string) {
 	}
 	return all
 }
+
+// keepSequences leaves every record that sequences leave, for the check of all records.
+func (w *world) keepSequences(do func(method, path string, body, answer any)) {
+	w.t.Helper()
+	step := func(text string, after map[string]any) map[string]any {
+		return map[string]any{"after": after, "message": map[string]any{"type": "text", "text": map[string]any{"body": text}}, "at": nil}
+	}
+	var q struct{ ID string }
+	do(http.MethodPost, "/v1/sequences", map[string]any{
+		"name": "Otters", "channel": "wa", "category": "marketing", "lists": []any{"default"},
+		"quiet_hours": map[string]any{"from": "03:00", "to": "03:01", "zone": "UTC"},
+		"steps":       []any{step("Hi {{name}}", map[string]any{"minutes": 0}), step("later", map[string]any{"days": 2})},
+	}, &q)
+	path := "/v1/sequences/" + q.ID
+	do(http.MethodPost, path+"/subscribers", map[string]any{"subscribers": []any{
+		map[string]any{"to": "+447700900001", "params": map[string]any{"name": "Ada"}}, map[string]any{"to": shown(person(8)), "params": map[string]any{"name": "Bo"}},
+	}}, nil)
+	w.holds("state", `"step":1,"at":`)
+	w.holds("commands", `"sequence.facts"`)
+	do(http.MethodPatch, path, map[string]any{"name": "Beavers", "quiet_hours": nil}, nil)
+	w.holds("commands", `"swept":true`)
+	do(http.MethodDelete, path+"/subscribers/"+shown(person(8)), nil, nil)
+	do(http.MethodDelete, path, nil, nil)
+}

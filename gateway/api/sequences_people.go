@@ -275,6 +275,9 @@ func (a *API) listSubscribers(c *call) error {
 	if err != nil {
 		return err
 	}
+	if after != "" && !placeForm.MatchString(after) {
+		return badCursor()
+	}
 	wanted := sequence.Standing(c.query("status"))
 	switch wanted {
 	case "", sequence.Waiting, sequence.Done, sequence.Unsubscribed, sequence.Stopped:

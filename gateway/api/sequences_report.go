@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +113,9 @@ func (a *API) pageSequence(c *call, q sequence.Sequence, sums sequence.Sums, fil
 		if skip, err = strconv.Atoi(after[at+1:]); err != nil || skip < 0 {
 			return badCursor()
 		}
-		place = after[:at]
+		if place = after[:at]; place != "" && !placeForm.MatchString(place) {
+			return badCursor()
+		}
 	}
 	data, last, next := []sequenceRow{}, "", ""
 	err = a.eachSubscriber(c.ctx, q, place, func(before string, s sequence.Subscriber) error {
@@ -154,6 +157,9 @@ func counted(counts map[string]int) map[string]int {
 	}
 	return counts
 }
+
+// placeForm is a subscriber's place, which cursors hold.
+var placeForm = regexp.MustCompile(`^[0-9]{13}/[0-9]{1,19}$`)
 
 const subscribersAtOnce = 500
 

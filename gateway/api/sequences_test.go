@@ -290,7 +290,7 @@ func TestTheReportOfASequence(t *testing.T) {
 	if nd := w.call(t, "acme-read", "GET", path+"/report?format=ndjson&status=Skipped", "").is(200, ""); strings.Count(string(nd.body), "\n") != 2 {
 		t.Errorf("%s", nd.body)
 	}
-	for _, query := range []string{"status=Gone", "step=x", "step=0", "format=xml", "limit=0", "after=x", "after=x.-1"} {
+	for _, query := range []string{"status=Gone", "step=x", "step=0", "format=xml", "limit=0", "after=x", "after=x.-1", "after=%00.3"} {
 		if r := w.call(t, "acme-read", "GET", path+"/report?"+query, ""); r.status != http.StatusBadRequest {
 			t.Errorf("%s: %d", query, r.status)
 		}
