@@ -72,6 +72,9 @@ func (s *Store) ask(ctx context.Context, some []huddle, answers []gate.Answer) {
 		}
 	})
 	for i := range some {
+		if some[i].beside {
+			continue
+		}
 		if lease := leases[some[i].shard]; lease != "" && known.stands(some[i].shard, lease) {
 			for _, at := range some[i].asked {
 				answers[at] = gate.Answer{Verdict: gate.Go, Until: began.Add(gate.Good)}

@@ -16,6 +16,7 @@ type huddle struct {
 	people []*int64 // their pseudonyms, as what go-redis writes without an allocation
 	asked  []int32  // indexes of the questions
 	blocks []set    // that bar people of the whole shard; none where the blacklist isn't asked about
+	beside bool     // its people stand in other huddles too
 }
 
 // set is one set of a list's people.
@@ -97,8 +98,13 @@ func withBlocks(some []huddle) []huddle {
 			to++
 		}
 		if len(first.blocks) > 0 {
-			h := huddle{shard: first.shard, sets: first.blocks}
-			for _, one := range some[from:to] {
+			h := huddle{shard: first.shard, sets: first.blocks, people: first.people, asked: first.asked, beside: true}
+			for _, one := range some[from+1 : to] {
+				if n := len(h.people); cap(h.people) > n && &h.people[:n+1][n] == &one.people[0] { // they follow each other: nothing is copied
+					h.people, h.asked = h.people[:n+len(one.people)], h.asked[:n+len(one.asked)]
+					continue
+				}
+				h.people, h.asked = slices.Clip(h.people), slices.Clip(h.asked)
 				h.people, h.asked = append(h.people, one.people...), append(h.asked, one.asked...)
 			}
 			all = append(all, h)
