@@ -35,6 +35,6 @@ func (s segments) Attributes(ctx context.Context, account string, ids []chat.Ide
 }
 
 // left gives how many people may still be written to today by a channel.
-func (a *App) left(ctx context.Context, c chat.Channel, now channel.Condition) (int, bool, error) {
-	return a.store.TierLeft(ctx, c.Account, now.Portfolio)
+func (a *App) left(ctx context.Context, c chat.Channel, _ channel.Condition) (int, bool, error) {
+	return a.store.TierLeft(ctx, c.Account, c.Portfolio)
 }
