@@ -60,7 +60,8 @@ func (m Message) For(params map[string]string) (filled json.RawMessage, wrong st
 	if missing := m.Missing(params); missing != "" {
 		return nil, MissingParameter + missing, nil
 	}
-	if filled, err = m.Fill(params); err != nil {
+	tree := m.fill(params)
+	if filled, err = written(tree); err != nil {
 		return nil, "", err
 	}
 	if len(filled) > maxMessage {
@@ -69,11 +70,7 @@ func (m Message) For(params map[string]string) (filled json.RawMessage, wrong st
 	if len(m.names) == 0 {
 		return filled, "", nil // as it was when it was checked
 	}
-	whole, err := decodeMessage(filled)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, f := range inspect(whole.tree, true) {
+	for _, f := range inspect(tree, true) {
 		if f.Code == codeTooLong {
 			return nil, MessageTooLong + strings.TrimPrefix(f.Field, "message."), nil
 		}
@@ -124,16 +121,34 @@ func (m Message) Missing(params map[string]string) string {
 
 // Fill writes the message for one recipient. What a parameter brings is text: it is not looked at for placeholders.
 func (m Message) Fill(params map[string]string) (json.RawMessage, error) {
-	filled := walk(m.tree, func(text string) string {
-		return placeholder.ReplaceAllStringFunc(text, func(found string) string {
-			name := placeholder.FindStringSubmatch(found)[1]
-			if value, ok := params[name]; ok {
-				return value
+	return written(m.fill(params))
+}
+
+func (m Message) fill(params map[string]string) map[string]any {
+	if len(m.names) == 0 {
+		return m.tree
+	}
+	filled, _ := walk(m.tree, func(text string) string {
+		if !strings.Contains(text, "{{") {
+			return text
+		}
+		var b strings.Builder
+		rest := 0
+		for _, at := range placeholder.FindAllStringSubmatchIndex(text, -1) {
+			if value, ok := params[text[at[2]:at[3]]]; ok {
+				b.WriteString(text[rest:at[0]])
+				b.WriteString(value)
+				rest = at[1]
 			}
-			return found
-		})
-	})
-	raw, err := json.Marshal(filled)
+		}
+		b.WriteString(text[rest:])
+		return b.String()
+	}).(map[string]any)
+	return filled
+}
+
+func written(tree map[string]any) (json.RawMessage, error) {
+	raw, err := json.Marshal(tree)
 	if err != nil {
 		return nil, fmt.Errorf("fill a message: %w", err)
 	}
