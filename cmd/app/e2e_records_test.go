@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -22,6 +23,7 @@ var personalHeader = regexp.MustCompile(`4477009[0-9]{5}|wamid|NDQ3NzAw|GB\.[0-9
 // seldom are messages that come only after days, or when something breaks; the tests of their rules show them.
 var seldom = map[string]bool{
 	"command.answers.forget": true, "command.sequence.forget": true, "command.broadcast.forget": true, "command.broadcast.archive": true, "outcome.archive": true, "command.audit.forget": true, "command.feed.forget": true,
+	"command.audience.release": true, "command.audience.forget": true,
 	"command.import.forget": true, "command.import.silent": true, "command.import.fail": true, "command.import.progress": true,
 }
 
@@ -83,6 +85,7 @@ func (w *world) liveThrough() {
 	w.finished("acme", w.broadcast([]fake.Person{ada, person(6), person(7)}, nil))
 	w.liveWithFiles()
 	w.keepSequences(do)
+	w.keepAudiences(do)
 	w.holds("outcomes", `"Read"`)
 	w.holds("state", `unsubcribe`)
 	do(http.MethodDelete, "/v1/optout-lists/"+list+"?name="+url.QueryEscape("Otter news"), nil, nil)
@@ -105,6 +108,24 @@ func (w *world) keepPeople(do func(method, path string, body, answer any)) {
 	}}, &made)
 	do(http.MethodPatch, "/v1/segments/"+made.ID, map[string]any{"match": "any"}, nil)
 	do(http.MethodDelete, "/v1/segments/"+made.ID, nil, nil)
+}
+
+// keepAudiences sends to an uploaded audience and to a segment, and deletes an audience.
+func (w *world) keepAudiences(do func(method, path string, body, answer any)) {
+	w.t.Helper()
+	var segment, used, unused struct{ ID string }
+	do(http.MethodPost, "/v1/contacts", map[string]any{"to": "+447700900009", "tags": []any{"frozen"}}, nil)
+	do(http.MethodPost, "/v1/segments", map[string]any{"name": "Frozen", "conditions": []any{map[string]any{"tag": "frozen"}}}, &segment)
+	for _, audience := range []*struct{ ID string }{&used, &unused} {
+		status, said, _ := fetch(http.MethodPost, "http://"+w.private+"/v1/audiences?channel=wa", acmeToken, []byte("to,name\n+447700900009,Ada\n"), "Content-Type", "text/csv")
+		if status != http.StatusCreated || json.Unmarshal(said, audience) != nil {
+			w.t.Fatalf("audience: %d %s", status, said)
+		}
+	}
+	do(http.MethodDelete, "/v1/audiences/"+unused.ID, nil, nil)
+	for _, to := range []map[string]any{{"upload": used.ID}, {"segment": segment.ID}} {
+		w.finished("acme", w.broadcast(nil, map[string]any{"recipients": nil, "audience": to}))
+	}
 }
 
 // manage does what is done by API.

@@ -44,9 +44,9 @@ func (a *API) createMessage(c *call) error {
 	if err != nil {
 		return err
 	}
-	_, unfit, err := a.fits(c, m.Channel, m.Category, m.Message)
-	if err == nil {
-		err = wrongFields(unfit)
+	bound, err := a.bound(c, account)
+	if err == nil && !bound { // what was taken is not held against a template or a file once more
+		err = a.fitting(c, m)
 	}
 	if err != nil {
 		return err
@@ -65,7 +65,13 @@ func (a *API) createMessage(c *call) error {
 		}
 	}
 	if known.Created == 0 {
-		if err := a.admitted(c.ctx, m); err != nil {
+		if bound {
+			err = a.fitting(c, m)
+		}
+		if err == nil {
+			err = a.admitted(c.ctx, m)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -76,6 +82,15 @@ func (a *API) createMessage(c *call) error {
 	}
 	c.rc.Response.Header.Set("Location", "/v1/messages/"+m.ID)
 	return c.answer(http.StatusAccepted, messageAnswer{ID: m.ID, Status: "queued"})
+}
+
+// fitting refuses a message that doesn't fit its template or its files.
+func (a *API) fitting(c *call, m chat.Outbound) error {
+	_, unfit, err := a.fits(c, m.Channel, m.Category, m.Message)
+	if err != nil {
+		return err
+	}
+	return wrongFields(unfit)
 }
 
 // singleID names the message of a request. Under an Idempotency-Key it tells when the key was bound, too: lanes remember ids for longer

@@ -16,6 +16,7 @@ import (
 	"optgate/pipeline/gate"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
+	"optgate/pipeline/template"
 )
 
 const receiptNote = `{"channel":"wa","to":"07700 900101","category":"utility","message":{"type":"text","text":{"body":"Paid"}}}`
@@ -115,6 +116,29 @@ func TestARepeatGetsTheFirstAnswerWhateverWasSaidMeanwhile(t *testing.T) {
 	post(strings.Replace(receiptNote, "Paid", "Unpaid", 1)).is(http.StatusUnprocessableEntity, "idempotency_key_reused")
 	d.unfolded = fault.New(fault.NotCertain, "not_certain", "being folded")
 	post(receiptNote).is(http.StatusServiceUnavailable, "not_certain")
+}
+
+func TestARepeatIsNotHeldAgainstItsTemplateAgain(t *testing.T) {
+	d, side := emptyDesk(), &metaside{all: []template.Template{{Name: "paid", Language: "en", Status: "APPROVED", Category: "UTILITY"}}}
+	d.world = newWorld(t, func(o *api.Options) {
+		o.Publisher, o.States, o.Answers, o.Topics = d, d, d, d
+		o.Broadcast, o.Now, o.Templates = d.options(), func() time.Time { return now }, side
+	})
+	post := func(key string) reply {
+		body := `{"channel":"wa","to":"07700 900101","category":"utility","message":{"type":"template","template":{"name":"paid","language":{"code":"en"}}}}`
+		return d.call(t, "acme-admin", "POST", "/v1/messages", body, "Idempotency-Key", key)
+	}
+	first := string(post("k").is(http.StatusAccepted, "").body)
+	side.all[0].Status = "PAUSED"
+	if again := string(post("k").is(http.StatusAccepted, "").body); again != first {
+		t.Errorf("%s and %s", first, again)
+	}
+	post("other").is(http.StatusUnprocessableEntity, "invalid_field")
+	side.all[0].Status = "APPROVED"
+	d.verdict = gate.Answer{Verdict: gate.Skip, List: "news", Channel: "*"}
+	post("other").is(http.StatusUnprocessableEntity, "opted_out") // binds the key, and sends nothing
+	side.all[0].Status = "PAUSED"
+	post("other").is(http.StatusUnprocessableEntity, "invalid_field")
 }
 
 func TestAKeyMayBeUsedForAnotherMessageOnceItIsForgotten(t *testing.T) {

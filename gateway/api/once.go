@@ -16,7 +16,7 @@ func (a *API) once(c *call, account optout.Account, body []byte) (id string, aga
 	if err != nil || key == "" {
 		return chance(), false, err
 	}
-	id = "key." + account.Key.Message("key:"+key)
+	id = onceID(account, key)
 	uri := c.rc.URI()
 	asked := account.Key.Message(fmt.Sprintf("asked:%s %q %q %q", c.rc.Method(), uri.PathOriginal(), uri.QueryString(), body))
 	at := optout.OnceShard(a.Shards, account.ID, id)
@@ -48,6 +48,21 @@ func (a *API) once(c *call, account optout.Account, body []byte) (id string, aga
 			"Something else was asked under this Idempotency-Key. Use another key for another request.")
 	}
 	return id, again, nil
+}
+
+// bound says whether something was asked before under a call's Idempotency-Key.
+func (a *API) bound(c *call, account optout.Account) (bool, error) {
+	key, err := c.idempotency()
+	if err != nil || key == "" {
+		return false, err
+	}
+	id := onceID(account, key)
+	said, err := a.States.States(c.ctx, optout.OnceShard(a.Shards, account.ID, id), shard.AnswerKey(id))
+	return err == nil && said[0] != nil, err
+}
+
+func onceID(account optout.Account, key string) string {
+	return "key." + account.Key.Message("key:"+key)
 }
 
 func notKept(err error) error {

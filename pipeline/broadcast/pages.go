@@ -3,6 +3,8 @@ package broadcast
 import (
 	"encoding/json"
 	"fmt"
+
+	"optgate/pipeline/stream"
 )
 
 // pager cuts rows, and what stands between them, into pages that a command can hold.
@@ -48,6 +50,7 @@ func (p *pager) end() error {
 		return nil
 	}
 	page := p.page
+	page.V = stream.Version
 	p.page, p.size, p.n = Page{}, 0, 0
 	return p.full(page)
 }
