@@ -73,9 +73,23 @@ func TestABroadcastIsPausedResumedAndCancelled(t *testing.T) {
 			}
 			return told["broadcast.finished"] > 0
 		})
-		for _, event := range []string{"started", "paused", "resumed", "finished"} {
-			if told["broadcast."+event] == 0 {
-				t.Errorf("told %v, not that it is %s", fmt.Sprint(told), event)
+		var kept struct {
+			Data []struct {
+				Status, Event string
+				Attempts      []struct{ Status int }
+			}
+		}
+		listed := map[string]bool{}
+		within(t, 20*time.Second, "its deliveries are listed", func() bool {
+			w.certainly(http.MethodGet, "/v1/broadcasts/"+id+"/deliveries?status=delivered", acmeToken, nil, &kept)
+			for _, d := range kept.Data {
+				listed[d.Event] = len(d.Attempts) > 0 && d.Attempts[len(d.Attempts)-1].Status == http.StatusOK
+			}
+			return len(kept.Data) == 4
+		})
+		for _, event := range []string{"broadcast.started", "broadcast.paused", "broadcast.resumed", "broadcast.finished"} {
+			if told[event] == 0 || !listed[event] {
+				t.Errorf("told %v and listed %+v, not that it is %s", fmt.Sprint(told), kept.Data, event)
 			}
 		}
 	})

@@ -18,6 +18,7 @@ func (a *API) table() []route {
 		{"GET", "/v1/broadcasts/{id}/report", read, a.reportBroadcast},
 		{"GET", "/v1/broadcasts/{id}/duplicates", read, a.listDuplicates},
 		{"GET", "/v1/broadcasts/{id}/events", read, a.watchBroadcast},
+		{"GET", "/v1/broadcasts/{id}/deliveries", read, a.listNotices},
 		{"POST", "/v1/audiences", send, a.createAudience},
 		{"GET", "/v1/audiences", read, a.listAudiences},
 		{"GET", "/v1/audiences/{id}", read, a.showAudience},
