@@ -53,11 +53,12 @@ func allRules() shard.Rules {
 func (a *App) newOwners() *roster[int] {
 	rules := allRules()
 	return newRoster(a.log, func(ctx context.Context, s int, holds func(context.Context) error) error {
-		runner := a.runner(s)
+		runner, drips := a.runner(s), a.sequences(s)
+		runner.Bell, drips.Bell = shard.NewBell(), shard.NewBell()
 		beside := crew{log: a.log}
 		beside.work(fmt.Sprintf("broadcasts of shard %d", s), runner.Run)
 		beside.work(fmt.Sprintf("single messages of shard %d", s), a.singles(s).Run)
-		beside.work(fmt.Sprintf("sequences of shard %d", s), a.sequences(s).Run)
+		beside.work(fmt.Sprintf("sequences of shard %d", s), drips.Run)
 		beside.work(fmt.Sprintf("feeds of shard %d", s), a.feed(s).Run)
 		watcher := &channel.Watcher{
 			Shards: a.shards, Shard: s, Directory: a.directory, Conditions: a.store, Graph: a.graph, Publisher: a.bus, Logger: a.log,
@@ -78,8 +79,9 @@ func (a *App) newOwners() *roster[int] {
 		defer meter.Close()
 		o := &shard.Owner{
 			Shards: a.shards, Shard: s, Installation: a.installation, Rules: rules, Log: a.bus.Own(claimShard, s), Reader: a.bus, Publisher: a.bus, View: a.store.View(s),
-			Follow: func(from int64) shard.Follower { return a.bus.Follow(stream.Commands, s, from) },
-			Holds:  holds, Decided: a.count, Lost: func(err error) { go a.lost(err) }, Metrics: meter, Logger: a.log,
+			Follow:  func(from int64) shard.Follower { return a.bus.Follow(stream.Commands, s, from) },
+			Changed: func() { runner.Bell.Ring(); drips.Bell.Ring() },
+			Holds:   holds, Decided: a.count, Lost: func(err error) { go a.lost(err) }, Metrics: meter, Logger: a.log,
 		}
 		return o.Run(ctx)
 	})

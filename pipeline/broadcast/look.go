@@ -14,6 +14,7 @@ import (
 // look finds broadcasts that are new, have changed or are gone, and sees to it that facts are read from where the report
 // ends.
 func (r *Runner) look(ctx context.Context) error {
+	r.rung = false // whatever is decided from here on rings again
 	active, err := r.States.Active(ctx, r.Shard)
 	if err != nil {
 		return fmt.Errorf("look for broadcasts: %w", err)
@@ -111,17 +112,22 @@ func (r *Runner) arrange() {
 	})
 }
 
+// surelyAhead is how far ahead a start lies that no runner has come to, however its clock goes.
+const surelyAhead = time.Hour
+
 // open makes the report ready and reads facts from where it ends; from further back where it was lost.
 func (r *Runner) open(ctx context.Context) error {
-	_, end, err := r.Reader.Ends(ctx, stream.Outcomes, r.Shard)
+	first, end, err := r.Reader.Ends(ctx, stream.Outcomes, r.Shard)
 	if err != nil {
 		return fmt.Errorf("end of outcomes: %w", err)
 	}
 	all := make([]Broadcast, len(r.order))
 	for i, b := range r.order {
-		all[i] = b.Broadcast
+		if all[i] = b.Broadcast; b.Started == 0 && !b.Status.Over() && r.Now().Add(surelyAhead).UnixMilli() < b.StartsAt {
+			all[i].Outcomes = end // nobody has said anything about it, and a month of facts need not be read again
+		}
 	}
-	next, known, err := r.Report.OpenRows(ctx, r.Shard, end, all)
+	next, known, err := r.Report.OpenRows(ctx, r.Shard, first, end, all)
 	if err != nil {
 		return fmt.Errorf("open the report: %w", err)
 	}
@@ -134,7 +140,7 @@ func (r *Runner) open(ctx context.Context) error {
 		return nil
 	}
 	if r.following == nil && r.tail >= 0 {
-		next = min(next, r.tail) // what another runner folded meanwhile is news to this one's memory
+		next = max(first, min(next, r.tail)) // what another runner folded meanwhile is news to this one's memory
 	}
 	r.follow(next)
 	return nil

@@ -30,9 +30,9 @@ type states interface {
 // report keeps what became of each row, folded from a shard's partition of outcomes. It may be lost at any time.
 type report interface {
 	// OpenRows makes the rows of these broadcasts ready, tells of which rows a fact is known, and gives the offset up to
-	// which all of them are folded. until is the end of the partition: a report that had to begin anew is certain
-	// only once it is folded up to there.
-	OpenRows(ctx context.Context, shard int, until int64, all []Broadcast) (next int64, known map[Ref][]int, err error)
+	// which all of them are folded. The partition holds [first, until): a report that had to begin anew is certain only once it is
+	// folded up to its end.
+	OpenRows(ctx context.Context, shard int, first, until int64, all []Broadcast) (next int64, known map[Ref][]int, err error)
 	// FoldRows folds the facts at offsets [from, next). Order and repeats make no difference. ErrLost where not everything
 	// before from is folded, or a broadcast was not opened; then nothing has changed.
 	FoldRows(ctx context.Context, shard int, from, next int64, facts []chat.Fact) error
@@ -53,6 +53,7 @@ type meter interface {
 
 const (
 	lookEvery  = 300 * time.Millisecond
+	idleEvery  = 2 * time.Second // where there is no broadcast, and no bell tells of one
 	askAtOnce  = 1000            // rows asked of the gate in one pipeline
 	askAgain   = time.Second     // after which rows are asked again whose shard was not certain
 	sayAgain   = 5 * time.Second // after which a command is repeated that has shown no effect
@@ -86,6 +87,7 @@ type Runner struct {
 	Media      Resolver
 	Now        func() time.Time // nil: time.Now
 	LookEvery  time.Duration    // for new broadcasts and new statuses; 0: 300 ms
+	Bell       shard.Bell       // of the shard's decisions; nil: it is looked as often where there is no broadcast at all
 	Metrics    meter
 	Logger     zerolog.Logger
 
@@ -94,6 +96,7 @@ type Runner struct {
 	tail   int64  // offset of the next fact to read; -1: no fact is in memory
 	caught bool   // up with the facts that were there when following began
 	looked time.Time
+	rung   bool // since then
 
 	following *following      // nil: nothing to run
 	session   context.Context // ends what is done in the background
@@ -150,9 +153,11 @@ func (r *Runner) sit(ctx context.Context) error {
 			}
 		case f := <-r.done:
 			f()
+		case <-r.Bell:
+			r.rung = true
 		case <-timer.C:
 		}
-		if r.Now().Sub(r.looked) >= r.LookEvery {
+		if r.Now().Sub(r.looked) >= r.every() {
 			if err := r.look(ctx); err != nil {
 				return err
 			}
@@ -161,12 +166,20 @@ func (r *Runner) sit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		wait := r.LookEvery
+		wait := r.every()
 		if more {
 			wait = 0
 		}
 		timer.Reset(wait)
 	}
+}
+
+// every is after how long it is looked again.
+func (r *Runner) every() time.Duration {
+	if r.Bell != nil && len(r.runs) == 0 && !r.rung {
+		return max(r.LookEvery, idleEvery)
+	}
+	return r.LookEvery
 }
 
 // steps gives each broadcast its turn, once the facts that were there are known: rows that seem open may have been answered long

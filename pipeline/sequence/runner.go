@@ -39,6 +39,7 @@ type meter interface {
 
 const (
 	lookEvery  = 250 * time.Millisecond // for what is due
+	idleEvery  = 2 * time.Second        // for the first sequence of a shard, where no bell tells of it
 	tellAgain  = 5 * time.Second        // after which a decision that has shown no effect is asked for again
 	doubtTime  = time.Second            // after which somebody is asked about again whose shard was not certain
 	retryAfter = time.Second            // of whatever went wrong
@@ -74,6 +75,7 @@ type Runner struct {
 	// Rate gives how many messages a second a channel sends just now; nil: as it is declared.
 	Rate    func(ctx context.Context, c chat.Channel) float64
 	Now     func() time.Time // nil: time.Now
+	Bell    shard.Bell       // of the shard's decisions; nil: it is looked for the first sequence as often as for what is due
 	Metrics meter
 	Logger  zerolog.Logger
 
@@ -133,7 +135,7 @@ func (r *Runner) session(ctx context.Context) error {
 			return err
 		}
 		if r.follower == nil { // no sequence
-			if !shard.Sleep(ctx, lookEvery) {
+			if !shard.Sleep(ctx, lookEvery) || !r.Bell.Wait(ctx, idleEvery) {
 				return ctx.Err()
 			}
 			continue

@@ -74,6 +74,8 @@ type Owner struct {
 	Holds func(ctx context.Context) error
 	// Decided is told the ledger rows of each decision once it stands. May be nil.
 	Decided func(rows []*stream.Record)
+	// Changed is told of each decision, and of each claim, once the view shows it. May be nil.
+	Changed func()
 	// Lost is told once several looks in a row have shown that Kafka holds less than it must. It must not wait for the owner.
 	// May be nil.
 	Lost    func(err error)
@@ -96,6 +98,9 @@ func (o *Owner) Run(ctx context.Context) error {
 	if o.Metrics == nil {
 		o.Metrics = unmetered{}
 	}
+	if o.Changed == nil {
+		o.Changed = func() {}
+	}
 	hard, pause := true, pauses()
 	for ctx.Err() == nil {
 		if hard {
@@ -106,6 +111,7 @@ func (o *Owner) Run(ctx context.Context) error {
 		err := o.claim(ctx, hard)
 		if err == nil {
 			hard = false
+			o.Changed()
 		}
 		worked := false
 		for err == nil && ctx.Err() == nil {
@@ -214,6 +220,7 @@ func (o *Owner) decide(ctx context.Context, records []stream.Record, round strea
 	o.cursor = cursor
 	o.ledger.settle(cursor.Command)
 	o.measure(b, round, cursor.Command)
+	o.Changed()
 	if o.Decided != nil && len(b.rows) > 0 {
 		o.Decided(b.rows)
 	}
