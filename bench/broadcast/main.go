@@ -5,15 +5,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"optgate/bench/host"
@@ -33,15 +30,7 @@ type results struct {
 	Replies []replied `json:"replies"`
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "broadcast:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(host.Main("broadcast", run)) }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("broadcast", flag.ContinueOnError)
@@ -72,19 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if r.Replies, err = w.replies(ctx, *replies); err != nil {
 		return fmt.Errorf("replies: %w", err)
 	}
-	text, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(*to, "broadcast")
-	if err := os.WriteFile(file+".json", append(text, '\n'), 0o644); err != nil { //nolint:gosec // for everybody to read
-		return err
-	}
-	if err := os.WriteFile(file+".md", []byte(r.markdown()), 0o644); err != nil { //nolint:gosec // as above
-		return err
-	}
-	_, err = io.WriteString(out, r.markdown())
-	return err
+	return host.Save(out, *to, "broadcast", r, r.markdown())
 }
 
 // world is everything that runs.

@@ -5,18 +5,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"optgate/bench/host"
@@ -33,15 +30,7 @@ type results struct {
 	Lives   []life               `json:"lives"`
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "consent:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(host.Main("consent", run)) }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("consent", flag.ContinueOnError)
@@ -83,19 +72,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := r.live(ctx, dir, kafka.Address, redis.Address, *entries, *lives); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(*to, "consent")
-	if err := os.WriteFile(file+".json", append(text, '\n'), 0o644); err != nil { //nolint:gosec // for everybody to read
-		return err
-	}
-	if err := os.WriteFile(file+".md", []byte(r.markdown()), 0o644); err != nil { //nolint:gosec // as above
-		return err
-	}
-	_, err = io.WriteString(out, r.markdown())
-	return err
+	return host.Save(out, *to, "consent", r, r.markdown())
 }
 
 // askGate runs the benchmark beside the gate's code, which fills Redis, and asks redis-benchmark too.
