@@ -51,7 +51,7 @@ func TestNoTokenReachesAnothersThings(t *testing.T) {
 			last := before
 			quiet(t, 300*time.Millisecond)
 			before = w.stateOf("/acme")
-			return maps.Equal(last, before)
+			return before["channel/acme/wa"] != "" && before["portfolio/acme/"+acme.WABA] != "" && maps.Equal(last, before)
 		})
 		if len(routes) < 40 || len(before) < 10 {
 			t.Fatalf("%d routes, %d states", len(routes), len(before))
