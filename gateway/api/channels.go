@@ -238,7 +238,8 @@ func viewRate(of chat.Channel, known channel.Condition, share float64) rateView 
 	allowed := channel.Rate(of, known)
 	v := rateView{Allowed: allowed, Now: allowed * share, Share: share, Source: "default", Exact: true}
 	told := known.Facts[chat.SaysThroughput]
-	if known.Coexists && allowed < max(of.Rate, float64(known.Rate), 1) {
+	alone := known
+	if alone.Coexists = false; allowed < channel.Rate(of, alone) {
 		told = known.Facts[chat.SaysCoexistence]
 	}
 	if told.At > 0 {

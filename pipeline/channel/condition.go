@@ -155,8 +155,10 @@ var unsendable = map[string]string{
 func (c *Condition) barred(now int64) *Bar {
 	for _, o := range obstacles {
 		f := c.Facts[o.subject]
-		of := o.detail == "" || slices.Contains(strings.Split(f.Detail, ","), o.detail)
-		if f.Value == o.value && of && (f.Until == 0 || now < f.Until) {
+		if f.Value != o.value || f.Until != 0 && now >= f.Until {
+			continue
+		}
+		if o.detail == "" || slices.Contains(strings.Split(f.Detail, ","), o.detail) {
 			return &Bar{Code: o.code, Reason: o.reason, At: f.At, Until: f.Until}
 		}
 	}

@@ -117,10 +117,11 @@ func hearTier(t *shard.Turn, account string, heard *Heard) error {
 	return nil
 }
 
-// hears folds a notice and says whether it changed anything. only: it can be about no other channel.
+// hears folds a notice and says whether it changed anything. only: no other channel here is of the business account, though
+// numbers that aren't declared here may be; so it is the one meant unless its own number is known to be another.
 func (c *Condition) hears(heard *Heard, only bool) (changed bool) {
 	n := &heard.Notice
-	named := n.Number == "" || only || c.display() == n.Number
+	named := n.Number == "" || c.display() == n.Number || only && c.display() == ""
 	if !named && c.display() == "" { // perhaps it is about this number: Graph knows
 		if heard.At > c.UpgradeAt {
 			c.UpgradeAt, changed = heard.At, true

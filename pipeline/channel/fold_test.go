@@ -220,6 +220,11 @@ func TestANumberIsKnownByItsDigits(t *testing.T) {
 	if c := only.condition("far"); c.Rate != 1000 {
 		t.Errorf("the only one: %+v", c)
 	}
+	only.hear(3, channel.ByGraph, says("", chat.SaysDisplay, "15550140003", ""), channels[2])
+	only.hear(4, channel.ByWebhook, says("15550140009", chat.SaysEvent, "FLAGGED", ""), channels[2])
+	if c := only.condition("far"); c.Bars("", "", 0) != nil || c.UpgradeAt != 2 {
+		t.Errorf("a number of the business account that isn't declared here: %+v", c)
+	}
 }
 
 func TestATemplateOrTheQualityStopsSending(t *testing.T) {
