@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
 	"optgate/pipeline/fault"
+	"optgate/pipeline/shard"
 )
 
 // Bounds of a walk through a report.
@@ -51,8 +53,15 @@ type live struct {
 	b   broadcast.Broadcast
 }
 
+// counts waits a little for those of a broadcast that has just been cancelled before it began: nobody has had the time to open it.
 func (l live) counts(ctx context.Context) ([]broadcast.Count, error) {
-	return l.api.Broadcast.Rows.RowCounts(ctx, l.b)
+	began := time.Now()
+	for pause := firstLook; ; pause = min(2*pause, longestToLook) {
+		counts, err := l.api.Broadcast.Rows.RowCounts(ctx, l.b)
+		if fault.KindOf(err) != fault.NotCertain || l.b.Started != 0 || time.Since(began) > decisionTime || !shard.Sleep(ctx, pause) {
+			return counts, err
+		}
+	}
 }
 
 func (l live) each(ctx context.Context, w walk, visit func(n int, row reportRow) error) (next int, err error) {

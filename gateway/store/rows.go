@@ -17,18 +17,19 @@ import (
 const dropAfter = 10 * time.Minute
 
 // OpenRows makes the rows of a shard's broadcasts ready for FoldRows. It gives the offset of outcomes up to which all of
-// them are folded, and, of broadcasts that have not finished, the rows that have a fact. Broadcasts that are not there, because they are new or because Redis lost
-// them, are folded from the offset noted in them; until that has reached the offset until, counts and rows of one that
-// had begun are not certain.
-func (s *Store) OpenRows(ctx context.Context, shard int, until int64, all []broadcast.Broadcast) (int64, map[broadcast.Ref][]int, error) {
-	keys, args := []string{s.key(shard, keyFolded)}, make([]any, 0, 2*len(all))
+// them are folded, and, of broadcasts that have not finished, the rows that have a fact. Broadcasts that are not there, because they
+// are new or because Redis lost them, are folded from the offset noted in them, or from first, where the partition begins; until
+// that has reached the offset until, counts and rows of one that had begun are not certain.
+func (s *Store) OpenRows(ctx context.Context, shard int, first, until int64, all []broadcast.Broadcast) (int64, map[broadcast.Ref][]int, error) {
+	keys, args := []string{s.key(shard, keyFolded)}, make([]any, 1, 1+2*len(all))
+	args[0] = first
 	for _, b := range all {
 		certainFrom := until
-		if b.Status == broadcast.Planned {
-			certainFrom = 0 // nothing has been said about it
+		if unheard(b) {
+			certainFrom = 0
 		}
 		keys = append(keys, s.key(shard, tallyName(b.Ref())))
-		args = append(args, b.Outcomes, certainFrom)
+		args = append(args, max(b.Outcomes, first), certainFrom)
 	}
 	next, err := openRows.Run(ctx, s.rdb, keys, args...).Int64()
 	if err != nil {
@@ -57,6 +58,11 @@ func (s *Store) OpenRows(ctx context.Context, shard int, until int64, all []broa
 		}
 	}
 	return next, known, nil
+}
+
+// unheard says that nothing has been said about a broadcast that could not be said again: it has not begun, and nobody has cancelled it.
+func unheard(b broadcast.Broadcast) bool {
+	return b.Status == broadcast.Planned || b.Status == broadcast.Paused && b.Started == 0
 }
 
 // highest gives the highest row that has a fact; 0 where none has.
@@ -114,13 +120,17 @@ func (s *Store) DropRows(ctx context.Context, shard int, r broadcast.Ref) error 
 	return nil
 }
 
-// openRows: KEYS folded, tallies…; ARGV (began, until)… for each tally.
+// openRows: KEYS folded, tallies…; ARGV first, (began, until)… for each tally.
 var openRows = redis.NewScript(`
 local at = redis.call('GET', KEYS[1])
+if at and tonumber(at) < tonumber(ARGV[1]) then
+  at = ARGV[1]
+  redis.call('SET', KEYS[1], at)
+end
 local lowest, kept = nil, false
 for i = 2, #KEYS do
-  local began = ARGV[2 * i - 3]
-  local new = redis.call('HSETNX', KEYS[i], 'until', ARGV[2 * i - 2]) == 1
+  local began = ARGV[2 * i - 2]
+  local new = redis.call('HSETNX', KEYS[i], 'until', ARGV[2 * i - 1]) == 1
   if not new then kept = true end
   if (new or not at) and (not lowest or tonumber(began) < tonumber(lowest)) then lowest = began end
 end

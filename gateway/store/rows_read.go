@@ -148,7 +148,7 @@ func (s *Store) FindRows(ctx context.Context, b broadcast.Broadcast, f broadcast
 }
 
 // folded reads rows or totals together with how far they are folded, and refuses with fault.NotCertain where Redis lost them
-// and they are not all there again. Those of a broadcast that nobody has begun are not there, and nothing is missing.
+// and they are not all there again. Those of a broadcast that has not begun may not be there, and nothing is missing.
 func (s *Store) folded(ctx context.Context, b broadcast.Broadcast, read func(pipe redis.Pipeliner, shard int)) error {
 	shard := b.Ref().Shard(s.shards)
 	pipe := s.rdb.TxPipeline()
@@ -159,7 +159,7 @@ func (s *Store) folded(ctx context.Context, b broadcast.Broadcast, read func(pip
 		return uncertain(fmt.Errorf("read the report: %w", err))
 	}
 	wanted, err := until.Int64()
-	if errors.Is(err, redis.Nil) && b.Status == broadcast.Planned {
+	if errors.Is(err, redis.Nil) && unheard(b) {
 		return nil
 	}
 	if at, wrong := folded.Int64(); err != nil || wrong != nil || at < wanted {

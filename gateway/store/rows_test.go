@@ -40,7 +40,7 @@ func planned(n int, outcomes int64, audience int) broadcast.Broadcast {
 
 func opened(t *testing.T, s *store.Store, until int64, all ...broadcast.Broadcast) (int64, map[broadcast.Ref][]int) {
 	t.Helper()
-	next, known, err := s.OpenRows(t.Context(), 0, until, all)
+	next, known, err := s.OpenRows(t.Context(), 0, 0, until, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestOrderAndRepeatsOfFactsDoNotMatter(t *testing.T) {
 		b := planned(1, 0, 5)
 		report := func(t *rapid.T, facts []chat.Fact, chunk int) ([]broadcast.Outcome, []broadcast.Count) {
 			wipe()
-			if _, _, err := s.OpenRows(context.Background(), 0, 0, []broadcast.Broadcast{b}); err != nil {
+			if _, _, err := s.OpenRows(context.Background(), 0, 0, 0, []broadcast.Broadcast{b}); err != nil {
 				t.Fatal(err)
 			}
 			next := int64(0)
@@ -288,6 +288,51 @@ func TestANewBroadcastIsFoldedFromItsBeginning(t *testing.T) {
 		if next, _ := opened(t, s, 90, alone); next != 90 {
 			t.Errorf("facts that concern nobody are read from %d on", next)
 		}
+	})
+}
+
+// Who pauses a broadcast at once, or cancels it, is told of its rows before anybody has opened them.
+func TestNothingIsMissingOfABroadcastThatHasNotBegun(t *testing.T) {
+	eachRedis(t, func(t *testing.T, s *store.Store, _ func()) {
+		f := func(status broadcast.Status, started int64, opens bool, want fault.Kind) {
+			t.Helper()
+			b := planned(1, 10, 3)
+			if b.Status, b.Started = status, started; opens {
+				opened(t, s, 20, b)
+			}
+			if _, err := s.RowCounts(t.Context(), b); fault.KindOf(err) != want || (err == nil) != (want == fault.Internal) {
+				t.Errorf("%s, started %d, opened %v: %v", status, started, opens, err)
+			}
+		}
+		for _, opens := range []bool{false, true} {
+			f(broadcast.Planned, 0, opens, fault.Internal)
+			f(broadcast.Paused, 0, opens, fault.Internal)
+		}
+	})
+	eachRedis(t, func(t *testing.T, s *store.Store, _ func()) {
+		b := planned(1, 10, 3)
+		for _, b.Started = range []int64{0, 1} {
+			if b.Status = broadcast.Cancelled; b.Started > 0 {
+				b.Status = broadcast.Paused
+			}
+			if _, err := s.RowCounts(t.Context(), b); fault.KindOf(err) != fault.NotCertain {
+				t.Errorf("%s: %v", b.Status, err)
+			}
+		}
+	})
+}
+
+// Outcomes are kept for 28 days only.
+func TestRowsAreFoldedFromWhereOutcomesBegin(t *testing.T) {
+	eachRedis(t, func(t *testing.T, s *store.Store, _ func()) {
+		b, later := planned(1, 10, 3), planned(2, 30, 3)
+		opened(t, s, 10, b)
+		for _, first := range []int64{40, 50} {
+			if next, _, err := s.OpenRows(t.Context(), 0, first, 60, []broadcast.Broadcast{b, later}); err != nil || next != first {
+				t.Errorf("opened at %d: %v", next, err)
+			}
+		}
+		folded(t, s, 50, 60, about(b, 1, chat.Sent, 1))
 	})
 }
 

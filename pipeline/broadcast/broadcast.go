@@ -80,7 +80,7 @@ type Plan struct {
 	Audience   int      `json:"audience,omitempty"`
 	Duplicates int      `json:"duplicates,omitempty"`
 	Pages      []int    `json:"pages,omitempty"` // number of rows in each page; a broadcast being forgotten has lost its last ones
-	Outcomes   int64    `json:"outcomes"`        // offset in its partition of outcomes before any fact about it
+	Outcomes   int64    `json:"outcomes"`        // offset in its partition of outcomes before any fact about it; noted anew when it begins
 
 	Source     Source      `json:"source,omitzero"`               // of its rows
 	StartsAt   int64       `json:"starts_at,omitempty"`           // ms since 1970 before which nothing is sent

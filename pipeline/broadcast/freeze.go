@@ -30,9 +30,9 @@ func (r *Runner) freeze(b *run) {
 	if b.busy || r.Segments == nil || r.Now().Sub(b.frozen) < freezeAgain {
 		return
 	}
-	of := b.Broadcast
+	of, outcomes := b.Broadcast, r.tail
 	r.background(b, func(ctx context.Context) func() {
-		f := freezer{Runner: r, b: of, attempt: rand.Text(), seen: map[chat.Pseudonym]struct{}{}}
+		f := freezer{Runner: r, b: of, attempt: rand.Text(), outcomes: outcomes, seen: map[chat.Pseudonym]struct{}{}}
 		err := f.run(ctx)
 		if err != nil && ctx.Err() == nil {
 			r.Logger.Warn().Int("shard", r.Shard).Str("broadcast", of.ID).Err(err).Msg("a segment's people can't be told now: again soon")
@@ -47,6 +47,7 @@ type freezer struct {
 
 	b          Broadcast
 	attempt    string
+	outcomes   int64 // offset before any fact about it
 	hasher     *chat.Hasher
 	seen       map[chat.Pseudonym]struct{}
 	pages      int
@@ -69,7 +70,7 @@ func (f *freezer) run(ctx context.Context) error {
 		return err
 	}
 	c, err := command(f.b.Ref(), f.attempt+".frozen", KindFrozen, f.Now().UnixMilli(),
-		frozenBody{ID: f.b.ID, Attempt: f.attempt, Pages: f.pages, Duplicates: f.duplicates})
+		frozenBody{ID: f.b.ID, Attempt: f.attempt, Pages: f.pages, Duplicates: f.duplicates, Outcomes: f.outcomes})
 	if err != nil {
 		return err
 	}

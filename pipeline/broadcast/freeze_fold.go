@@ -30,13 +30,16 @@ type frozenBody struct {
 	Attempt    string `json:"attempt"`
 	Pages      int    `json:"pages"`
 	Duplicates int    `json:"duplicates"` // people that the segment named again
+	Outcomes   int64  `json:"outcomes"`   // offset in its partition of outcomes before any fact about it
 }
 
 func (b freezeBody) target() string { return b.ID }
 func (b frozenBody) target() string { return b.ID }
 
 func (b freezeBody) fits() bool { return b.Attempt != "" && b.Page >= 0 && b.Page < MaxUpload }
-func (b frozenBody) fits() bool { return b.Attempt != "" && b.Pages >= 0 && b.Pages <= MaxUpload }
+func (b frozenBody) fits() bool {
+	return b.Attempt != "" && b.Pages >= 0 && b.Pages <= MaxUpload && b.Outcomes >= 0
+}
 
 // freezing says that a segment's people are still wanted.
 func (b Broadcast) freezing() bool {
@@ -81,6 +84,7 @@ func foldFrozen(t *shard.Turn, c shard.Command, r Ref, body frozenBody) error {
 		copy(pages, b.Frozen.Pages)
 	}
 	b.Pages, b.Audience, b.Duplicates, b.Frozen = pages, 0, body.Duplicates, Frozen{}
+	b.Outcomes = max(b.Outcomes, body.Outcomes)
 	for _, rows := range pages {
 		b.Audience += rows
 	}

@@ -20,12 +20,13 @@ func (r *Runner) finish(ctx context.Context, b *run) error {
 	return r.say(ctx, b, Finished)
 }
 
-// start says that a planned broadcast begins. One that somebody has paused meanwhile stays so.
+// start says that a planned broadcast begins. One that somebody has paused meanwhile stays so. Facts about it come after those that
+// were read until now: the offset noted when it was planned may be gone from outcomes before the broadcast ends.
 func (r *Runner) start(ctx context.Context, b *run) error {
 	if b.waits(Running, r.Now()) {
 		return nil
 	}
-	c, err := moveCommand(b.Broadcast, Running, nil, r.Now().UnixMilli())
+	c, err := moveCommand(b.Broadcast, Running, r.Now().UnixMilli(), statusBody{Outcomes: r.tail})
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (r *Runner) pause(ctx context.Context, b *run) error {
 	if b.waits(Paused, r.Now()) {
 		return nil
 	}
-	c, err := moveCommand(b.Broadcast, Paused, b.stop, r.Now().UnixMilli())
+	c, err := moveCommand(b.Broadcast, Paused, r.Now().UnixMilli(), statusBody{Pause: b.stop})
 	if err != nil {
 		return err
 	}

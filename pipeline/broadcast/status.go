@@ -15,10 +15,12 @@ type statusBody struct {
 	From   Status `json:"from,omitempty"`  // the only status to move on from; "": any
 	Moves  *int   `json:"moves,omitempty"` // the only number of moves at which to do so; nil: any
 	Pause  *Pause `json:"pause,omitempty"` // why it is to be Paused
+
+	Outcomes int64 `json:"outcomes,omitempty"` // of one that begins: offset in its partition of outcomes before any fact about it
 }
 
 func (b statusBody) target() string { return b.ID }
-func (b statusBody) fits() bool     { return b.Status != Collecting }
+func (b statusBody) fits() bool     { return b.Status != Collecting && b.Outcomes >= 0 }
 
 // MaxReason bounds what is kept of what somebody says about a pause, in characters.
 const MaxReason = 500
@@ -63,6 +65,7 @@ func foldStatus(t *shard.Turn, c shard.Command, r Ref, body statusBody) error {
 		if err := b.move(t, c, to, body.Pause); err != nil {
 			return err
 		}
+		b.Outcomes = max(b.Outcomes, body.Outcomes)
 		if err := t.Put(r.Key(), b); err != nil {
 			return err
 		}
@@ -107,7 +110,8 @@ func StatusCommand(id string, r Ref, s Status, reason string, made int64) (shard
 
 // moveCommand says what a runner finds of a broadcast in its memory. Of two that find the same one is heard, and neither
 // once somebody has moved it meanwhile. A repeat is the same command.
-func moveCommand(b Broadcast, to Status, why *Pause, made int64) (shard.Command, error) {
+func moveCommand(b Broadcast, to Status, made int64, more statusBody) (shard.Command, error) {
 	id := b.ID + "." + string(to) + "." + strconv.Itoa(b.Moves)
-	return command(b.Ref(), id, KindStatus, made, statusBody{ID: b.ID, Status: to, From: b.Status, Moves: &b.Moves, Pause: why})
+	more.ID, more.Status, more.From, more.Moves = b.ID, to, b.Status, &b.Moves
+	return command(b.Ref(), id, KindStatus, made, more)
 }

@@ -186,6 +186,48 @@ func (p *members) Attributes(_ context.Context, _ string, ids []chat.Identifier)
 	return known, nil
 }
 
+// Outcomes are kept for 28 days, and a broadcast may be planned for a later day.
+func TestABroadcastNeedsNoFactsFromBeforeItsBegin(t *testing.T) {
+	const ahead = 48 * time.Hour
+	f := func(lost time.Duration, source broadcast.Source) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.idle, w.every = time.Minute, time.Minute
+			w.segments = &members{all: []chat.Identifier{"phone:447700900101", "phone:447700900102"}}
+			ref := w.planned(asked(to("+447700900101"), to("+447700900102")), func(p *broadcast.Plan) {
+				p.StartsAt, p.EndsAt = time.Now().Add(ahead).UnixMilli(), time.Now().Add(2*ahead).UnixMilli()
+				if p.Source = source; source.Segment != nil {
+					p.Pages, p.Audience = nil, 0
+				}
+			})
+			stop := w.run()
+			w.after(lost, ref)
+			stop()
+			for range 50 {
+				w.append(fact(t, "another.1", 1, chat.Sent))
+			}
+			w.wipe()
+			w.kept = 40
+			stop = w.run()
+			status, totals := w.after(ahead-lost+time.Hour, ref)
+			expect(t, "at the end", status, broadcast.Finished, totals, map[string]int{"Sent ": 2})
+			if b := w.broadcast(t, ref); b.Outcomes < 40 || b.Outcomes > 50 {
+				t.Errorf("facts about it are looked for from %d on", b.Outcomes)
+			}
+			stop()
+			w.wipe()
+			defer w.run()()
+			status, totals = w.after(time.Hour, ref)
+			expect(t, "once the report was lost", status, broadcast.Finished, totals, map[string]int{"Sent ": 2})
+		})
+	}
+	for _, lost := range []time.Duration{time.Hour, ahead - time.Minute} {
+		f(lost, broadcast.Source{})
+		f(lost, broadcast.Source{Segment: &segment.Segment{}})
+	}
+}
+
 func TestASegmentIsFrozenWhenItsBroadcastBegins(t *testing.T) {
 	f := func(people *members, runners int, want map[string]int) {
 		t.Helper()

@@ -53,6 +53,7 @@ type world struct {
 	idle  time.Duration                     // between rounds that bring nothing
 	every time.Duration                     // between looks; 0: as in earnest
 
+	kept   int64 // offset of the first outcome that is
 	folded int64
 	lost   bool // no position
 	rows   map[broadcast.Ref]map[int]chat.Fact
@@ -283,7 +284,7 @@ func fact(t *testing.T, id string, row int, status chat.Status) stream.Record {
 func (w *world) Ends(context.Context, stream.Topic, int) (first, end int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return 0, int64(len(w.outcomes)), nil
+	return w.kept, int64(len(w.outcomes)), nil
 }
 
 type follower struct {
@@ -300,6 +301,10 @@ func (f *follower) Next(ctx context.Context) (stream.Round, error) {
 	defer idle.Stop()
 	for waited := false; ; {
 		f.w.mu.Lock()
+		if f.next < f.w.kept {
+			f.w.mu.Unlock()
+			return stream.Round{}, stream.ErrTruncated
+		}
 		end, more := int64(len(f.w.outcomes)), f.w.more
 		records := slices.Clone(f.w.outcomes[f.next:min(end, f.next+100)])
 		f.w.mu.Unlock()
@@ -317,7 +322,7 @@ func (f *follower) Next(ctx context.Context) (stream.Round, error) {
 	}
 }
 
-func (w *world) OpenRows(_ context.Context, _ int, _ int64, all []broadcast.Broadcast) (int64, map[broadcast.Ref][]int, error) {
+func (w *world) OpenRows(_ context.Context, _ int, first, _ int64, all []broadcast.Broadcast) (int64, map[broadcast.Ref][]int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	lowest, kept := int64(-1), false
@@ -327,8 +332,8 @@ func (w *world) OpenRows(_ context.Context, _ int, _ int64, all []broadcast.Broa
 		kept = kept || there
 		if !there {
 			w.rows[b.Ref()] = map[int]chat.Fact{}
-			if lowest < 0 || b.Outcomes < lowest {
-				lowest = b.Outcomes
+			if from := max(b.Outcomes, first); lowest < 0 || from < lowest {
+				lowest = from
 			}
 		}
 		known[b.Ref()] = slices.Collect(maps.Keys(w.rows[b.Ref()]))
