@@ -47,7 +47,7 @@ func (a *API) pushReport(c *call) error {
 	if err != nil {
 		return err
 	}
-	if b == nil || b.Status == broadcast.Collecting {
+	if b == nil || b.Status == broadcast.Collecting || b.Audience > picky.MaxNumbers { // no push is as large, and all of its rows would stand in memory
 		return fault.New(fault.NotFound, "not_found", "There is no such push, or it is no longer kept.")
 	}
 	account, err := a.Accounts.Account(c.ctx, c.account)

@@ -77,6 +77,9 @@ func TestAPushIsABroadcastWithItsOwnShapes(t *testing.T) {
 	if log := d.log.String(); strings.Contains(log, "447700900001") || strings.Contains(log, "acme-admin") {
 		t.Error("a number or a token in the log")
 	}
+	key := "broadcast/acme/" + said.ID
+	d.states[key] = []byte(strings.Replace(string(d.states[key]), `"audience":3`, `"audience":10001`, 1))
+	pickyIs(t, d.call(t, "", "POST", pushReportURL, `{"token":"acme-admin","push_id":"`+said.ID+`"}`), http.StatusNotFound, "not_found") // no push is as large
 }
 
 func TestAPushLetsInWhoeversTokenTheBodyNames(t *testing.T) {
