@@ -43,17 +43,22 @@ func (t *trims) due(key string, now time.Time) bool {
 // NoteContacts notes who wrote or called, in one pipeline: it opens their service windows, or lets them begin anew. An
 // older contact never shortens a window. What is noted is no view: it is regained by itself, as people write again.
 func (s *Store) NoteContacts(ctx context.Context, contacts []channel.Contact) error {
-	noted := map[string][]any{}
+	type set struct {
+		shard            int
+		account, channel string
+	}
+	noted := map[set][]any{}
 	for _, c := range contacts {
-		key := s.serviceKey(s.shards.Of(c.Pseudonym), c.Account, c.Channel)
-		if noted[key] == nil {
-			noted[key] = append(noted[key], "ZADD", key, "GT")
+		of := set{s.shards.Of(c.Pseudonym), c.Account, c.Channel}
+		if noted[of] == nil {
+			noted[of] = append(noted[of], "ZADD", s.serviceKey(of.shard, of.account, of.channel), "GT")
 		}
-		noted[key] = append(noted[key], c.At, string(c.ID))
+		noted[of] = append(noted[of], c.At, string(c.ID))
 	}
 	now := time.Now()
 	pipe := s.rdb.Pipeline()
-	for key, command := range noted {
+	for _, command := range noted {
+		key := command[1].(string)
 		pipe.Do(ctx, command...)
 		if s.trimmed.due(key, now) {
 			pipe.ZRemRangeByScore(ctx, key, "-inf", score(now.Add(-channel.Window)))

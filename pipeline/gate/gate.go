@@ -85,7 +85,7 @@ type Link struct {
 // Lists gives what a message is checked against: always the blacklist, which comes first, then what its sender chose, and for
 // marketing always Default and Meta. Meta bars marketing only. A confirmation is barred by the blacklist alone.
 func Lists(kind chat.OutboundKind, category string, chosen []string) []string {
-	lists := []string{Blacklist}
+	lists := append(make([]string, 0, len(chosen)+3), Blacklist)
 	if kind == chat.KindConfirmation {
 		return lists
 	}
