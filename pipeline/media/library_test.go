@@ -208,6 +208,43 @@ func TestWhatMetaHasOfADeletedFileIsRemoved(t *testing.T) {
 	w.expect("forgotten by Meta itself", map[string]int{"library": 1})
 }
 
+// TestCopiesThatAnotherReplacedAreRemovedToo has two replicas upload at once, and uploads again a month later.
+func TestCopiesThatAnotherReplacedAreRemovedToo(t *testing.T) {
+	w, g, now := newWorld(t), &graph{}, noon
+	w.add("f1", "b1", "hello")
+	resolve := func(by *media.Library, want string) {
+		t.Helper()
+		by.Now = func() time.Time { return now }
+		if id, err := by.Resolve(t.Context(), "acme", "wa", "f1"); id != want || err != nil {
+			t.Fatal(id, err)
+		}
+	}
+	one, other := newLibrary(w, g), newLibrary(w, g)
+	one.Graph = &slow{graph: g, then: func() { now = noon.Add(-time.Second); resolve(other, "meta2") }}
+	resolve(one, "meta1")
+	now = noon.Add(time.Minute)
+	resolve(newLibrary(w, g), "meta1") // began later
+	now = noon.Add(29 * 24 * time.Hour)
+	resolve(newLibrary(w, g), "meta3")
+	w.say(media.NewDelete("d1", "acme", "f1", now))
+	if got := strings.Join(w.ids(), " "); got != "meta1 meta2 meta3" {
+		t.Errorf("to be removed: %s", got)
+	}
+	w.add("f2", "b2", "there")
+	for n, days := range []int{0, 40} {
+		now = noon.Add(time.Duration(days) * 24 * time.Hour)
+		by := newLibrary(w, g)
+		by.Now = func() time.Time { return now }
+		if _, err := by.Resolve(t.Context(), "acme", "wa", "f2"); err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	w.say(media.NewDelete("d2", "acme", "f2", now))
+	if got := strings.Join(w.ids(), " "); got != "meta1 meta2 meta3 meta5" { // meta4 Meta has forgotten by itself
+		t.Errorf("to be removed: %s", got)
+	}
+}
+
 // slow does something between an upload and its answer.
 type slow struct {
 	*graph

@@ -36,6 +36,7 @@ type Media struct {
 	Content                   // what it is
 	Added   int64             `json:"added"` // ms since 1970
 	Uploads map[string]Upload `json:"uploads,omitempty"`
+	Former  map[string]Copy   `json:"former,omitempty"` // that others have replaced, by Meta's id
 }
 
 // Content is a file's bytes: what they are, and where they lie.

@@ -2,6 +2,7 @@ package media
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -112,21 +113,6 @@ type tally struct {
 // Blob names the bytes of a file that is on its way.
 type Blob struct{ Account, Name string }
 
-// Copies is the state of what Meta still has of a file that is gone: "copies/<account>/<name>", by the file's id or, where it
-// was uploaded while it was deleted, by its blob.
-type Copies struct {
-	V       int             `json:"v"`
-	Account string          `json:"account"`
-	Name    string          `json:"name"`
-	Uploads map[string]Copy `json:"uploads"` // by Meta's id
-}
-
-// Copy is one upload, and the channel that it was made by.
-type Copy struct {
-	Channel string `json:"channel"`
-	At      int64  `json:"at"`
-}
-
 // Added is the value of the answer to a media.add.
 type Added struct {
 	Media   Media `json:"media"`
@@ -220,15 +206,13 @@ func applyDelete(t *shard.Turn, c shard.Command, b *body, k keys) error {
 	}
 	t.Delete(k.media)
 	drop(t, c, m.Blob)
-	if len(m.Uploads) > 0 {
+	if copies := m.copies(); len(copies) > 0 {
 		key := copiesKey(c.Account, m.ID)
 		gone := Copies{V: stream.Version, Account: c.Account, Name: m.ID, Uploads: map[string]Copy{}}
 		if _, err := t.Get(key, &gone); err != nil { // of a former file of the same bytes
 			return err
 		}
-		for channel, u := range m.Uploads {
-			gone.Uploads[u.ID] = Copy{channel, u.At}
-		}
+		maps.Copy(gone.Uploads, copies)
 		if err := t.Put(key, gone); err != nil {
 			return err
 		}
@@ -247,13 +231,7 @@ func applyUploaded(t *shard.Turn, c shard.Command, b *body, k keys) error {
 		return err
 	}
 	if known && m.Blob == b.Blob {
-		if u := m.Uploads[b.Channel]; u.At > b.Upload.At {
-			return nil
-		}
-		if m.Uploads == nil {
-			m.Uploads = map[string]Upload{}
-		}
-		m.Uploads[b.Channel] = *b.Upload
+		m.note(b.Channel, *b.Upload)
 		return t.Put(k.media, m)
 	}
 	gone := Copies{V: stream.Version, Account: c.Account, Name: b.Blob, Uploads: map[string]Copy{}}
