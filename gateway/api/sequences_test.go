@@ -122,6 +122,17 @@ func TestASequenceIsMadeShownAndChanged(t *testing.T) {
 	w.call(t, "acme-read", "POST", path+"/pause", "").is(403, "forbidden")
 }
 
+func TestStepsCanBeSentBackAsTheyWereRead(t *testing.T) {
+	w := newWorld(t, nil)
+	made := w.call(t, "acme-admin", "POST", "/v1/sequences", strings.Replace(welcome, `"minutes":10`, `"minutes":0`, 1)).is(201, "")
+	var q struct {
+		ID    string          `json:"id"`
+		Steps json.RawMessage `json:"steps"`
+	}
+	made.into(&q)
+	w.call(t, "acme-admin", "PATCH", "/v1/sequences/"+q.ID, `{"steps":`+string(q.Steps)+`}`).is(200, "")
+}
+
 func TestARequestForASequenceIsMadeOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	var one, two shownSequence

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"optgate/pipeline/broadcast"
@@ -128,6 +129,8 @@ func (f form) patch() (p PlanPatch) {
 		name := strings.TrimSpace(f.text("name"))
 		if n := utf8.RuneCountInString(name); n == 0 || n > MaxName {
 			f.say("name", "out_of_range", fmt.Sprintf("has 1 to %d characters", MaxName))
+		} else if strings.ContainsFunc(name, unicode.IsControl) {
+			f.say("name", "control_character", "holds a control character")
 		}
 		p.Name = &name
 	}

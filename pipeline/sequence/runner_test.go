@@ -276,3 +276,26 @@ func TestWhatIsOverIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// Steps that are due one after the other don't overtake each other in a slow lane; a step of which nothing becomes known holds
+// the next one up no longer than that can still be sent.
+func TestAStepWaitsForWhatBecomesOfTheOneBefore(t *testing.T) {
+	story(t, func(t *testing.T, w *world, began time.Time) {
+		w.plan(asked(text("one", `{"minutes":0}`), text("two", `{"minutes":0}`), text("three", `{"minutes":5}`)))
+		w.lane = func(chat.Outbound) chat.Status { return "" }
+		defer w.run()()
+		w.subscribe(false, ada, bob)
+		w.after(time.Hour)
+		same(t, "in the lane", w.texts(began, ada), "0s one")
+		for _, m := range w.messages {
+			if m.To == chat.Identifier("phone:"+ada) {
+				w.tell(m.Outbound, chat.Sent)
+			}
+		}
+		w.after(time.Hour)
+		same(t, "once it was sent", w.texts(began, ada), "0s one", "1h0m0s two")
+		w.after(22 * time.Hour)
+		same(t, "nothing is known", w.texts(began, bob), "0s one", "23h59m0s two")
+		w.adds()
+	})
+}

@@ -3,6 +3,7 @@ package sequence
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
@@ -95,6 +96,16 @@ func (r *Row) take(f chat.Fact) (changed bool) {
 // had says whether a step was decided in the current round.
 func (s Subscriber) had(step int) bool {
 	return slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Round == s.Round && r.Step == step })
+}
+
+// inLane says that the step before may be in its lane still: the next one waits for what becomes of it, so that neither overtakes
+// the other. Where nothing becomes known of it, that ends a minute before the next one would be late.
+func (s Subscriber) inLane(now time.Time) bool {
+	if s.Standing != Waiting || len(s.Rows) == 0 {
+		return false
+	}
+	last := s.Rows[len(s.Rows)-1]
+	return last.Round == s.Round && last.Shown() == chat.Queued && now.UnixMilli()-last.At < (Validity-time.Minute).Milliseconds()
 }
 
 // next gives the step that comes to somebody by the order of now: the one after the furthest that the person has had. What was

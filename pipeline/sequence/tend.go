@@ -52,7 +52,9 @@ func (r *Runner) due(ctx context.Context, q *run, now time.Time) ([]Subscriber, 
 	waits := make(map[chat.Pseudonym]told, len(q.told))
 	var due []Subscriber
 	for _, s := range all {
-		if t, asked := q.told[s.P]; asked && t.round == s.Round && t.step == s.Step && t.due == s.Due && now.Before(t.until) {
+		if t := (told{s.Round, s.Step, s.Due, false, now.Add(doubtTime)}); q.Status == Active && s.inLane(now) {
+			waits[s.P] = t
+		} else if t, asked := q.told[s.P]; asked && t.round == s.Round && t.step == s.Step && t.due == s.Due && now.Before(t.until) {
 			waits[s.P] = t
 		} else {
 			due = append(due, s)
