@@ -24,8 +24,9 @@ const (
 	MediaRefused  = "Media Refused"
 )
 
-// mediaFresh is how long an id of Meta's is used before it is asked for again.
-const mediaFresh = time.Hour
+// mediaFresh is how long an id of Meta's is used before it is asked for again: Meta lets go of a file that was deleted here, and
+// refuses every message that shows it.
+const mediaFresh = 10 * time.Second
 
 // media are the media of the library that a broadcast shows.
 type media struct {

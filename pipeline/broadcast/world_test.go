@@ -42,6 +42,7 @@ type world struct {
 	paused    []string // codes that were counted
 	released  int      // times that an audience was
 	segments  broadcast.Segments
+	media     broadcast.Resolver
 	condition channel.Condition
 	left      int            // of todays people; 0: nobody knows
 	first     *shard.Command // somebody's, decided before the runner's next one
@@ -103,7 +104,7 @@ func (w *world) run() (stop func()) {
 	r := &broadcast.Runner{
 		Shards: shards, Shard: shards.Broadcast("acme", "b1"), States: w, Report: w, Archive: w, Gate: w, Explain: explain, Reader: w,
 		Follow:    func(from int64) shard.Follower { return &follower{w, from} },
-		Publisher: w, Conditions: w, Left: w.tier, Segments: w.segments, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
+		Publisher: w, Conditions: w, Left: w.tier, Segments: w.segments, Media: w.media, LookEvery: w.every, Directory: terms().Directory, Metrics: w, Logger: zerolog.Nop(),
 	}
 	go func() {
 		defer close(done)
