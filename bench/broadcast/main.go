@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"optgate/bench/host"
@@ -136,8 +137,8 @@ func open(ctx context.Context, people int) (w *world, err error) {
 }
 
 func (w *world) close() (err error) {
-	for i := len(w.undo) - 1; i >= 0; i-- {
-		err = errors.Join(err, w.undo[i]())
+	for _, undo := range slices.Backward(w.undo) {
+		err = errors.Join(err, undo())
 	}
 	w.undo = nil
 	return err

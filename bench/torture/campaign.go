@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -59,10 +60,11 @@ func (m *marketer) run(ctx, patience context.Context, seed uint64) {
 			}
 		}
 		var to []map[string]any
-		lines := "to,name\n"
+		var lines strings.Builder
+		lines.WriteString("to,name\n")
 		for _, i := range random.Perm(m.people)[:min(recipients, m.people)] {
 			to = append(to, map[string]any{"to": "+" + phoneOf(i)})
-			lines += "+" + phoneOf(i) + ",Ada\n"
+			lines.WriteString("+" + phoneOf(i) + ",Ada\n")
 		}
 		key := fmt.Sprintf("torture-%d-%d", seed, n)
 		body := map[string]any{
@@ -70,7 +72,7 @@ func (m *marketer) run(ctx, patience context.Context, seed uint64) {
 			"message": map[string]any{"type": "template", "template": map[string]any{"name": "offer", "language": map[string]any{"code": "en"}}},
 		}
 		if n%uploadOneOf == 1 {
-			uploaded := m.insist(patience, "/v1/audiences", url.Values{"channel": {"wa"}}, key, file(lines))
+			uploaded := m.insist(patience, "/v1/audiences", url.Values{"channel": {"wa"}}, key, file(lines.String()))
 			body["audience"] = map[string]string{"upload": uploaded}
 		} else {
 			body["recipients"] = to

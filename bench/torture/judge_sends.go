@@ -154,7 +154,7 @@ func (e *evidence) judgeReports(a *account) {
 			case "Unknown":
 				unknown++
 			default:
-				if n != 0 || row.Status != "Skipped" && !(row.Status == "Cancelled" && c.Cancel) {
+				if n != 0 || row.Status != "Skipped" && (row.Status != "Cancelled" || !c.Cancel) {
 					a.findf(promiseReport, "broadcast %s: a row is %s (%s) after %d calls", c.ID, row.Status, row.Error, n)
 				}
 			}

@@ -36,13 +36,13 @@ type object = map[string]any
 // message makes what a push sends to all, or to the row whose members replace the push's: then at names it. nil where there is
 // nothing to send.
 func (r *request) message(f *findings, at string) json.RawMessage {
-	names := struct{ message, media string }{"globalmessage", "globalmedia"}
+	field := "globalmedia"
 	if at != whole {
-		names.message, names.media = at+"message", at+"media"
+		field = at + "media"
 	}
 	media, ok := attached(string(r.Media), r.Voice.yes(), r.Sticker.yes())
 	if !ok {
-		f.say(names.media, "invalid_url", "is a URL that begins with http:// or https://")
+		f.say(field, "invalid_url", "is a URL that begins with http:// or https://")
 		return nil
 	}
 	switch {
