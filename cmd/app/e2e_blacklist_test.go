@@ -52,6 +52,9 @@ func TestABlockedPersonIsNeitherWrittenToNorHeard(t *testing.T) {
 		if status, answer := w.single(phoneOf(ada)); status != http.StatusUnprocessableEntity || !strings.Contains(answer, `"blacklisted"`) {
 			t.Errorf("right after the block: %d %s", status, answer)
 		}
+		if status, answer := w.single(bsuidOf(ada)); status != http.StatusUnprocessableEntity || !strings.Contains(answer, `"blacklisted"`) {
+			t.Errorf("right after the block, under the linked identifier: %d %s", status, answer)
+		}
 		w.blocked(phoneOf(ada), bsuidOf(ada))
 		quiet(t, time.Second) // after which every handler knows that acme has a blacklist
 

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,6 +14,7 @@ import (
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
+	"optgate/pipeline/shard"
 )
 
 // blockView is one person on the blacklist.
@@ -51,7 +54,7 @@ func (a *API) listBlacklist(c *call) error {
 // longestNote bounds a note, in code points.
 const longestNote = 300
 
-// block answers POST /v1/blacklist. Once it says 201, nothing more is sent to whom it names; what they write is no longer worked
+// block answers POST /v1/blacklist. Once it says 201, nothing more is sent to whom it names, under no linked identifier either; what they write is no longer worked
 // on at the latest a second later, where nobody of the account was blocked before.
 func (a *API) block(c *call) error {
 	account, err := a.Accounts.Account(c.ctx, c.account)
@@ -98,6 +101,9 @@ func (a *API) block(c *call) error {
 	if !decided {
 		return accepted(c, id)
 	}
+	if !a.spread(c, account, body.Channel, who) {
+		return accepted(c, id)
+	}
 	var said struct {
 		blockView
 		Also []blockView `json:"also,omitempty"`
@@ -115,6 +121,23 @@ func (a *API) block(c *call) error {
 		}
 	}
 	return c.answer(fasthttp.StatusCreated, said)
+}
+
+// spread waits until a block is in force for every identifier that is linked to whom it names, each in a shard of its own; false
+// where nobody can say so in the time that a decision has.
+func (a *API) spread(c *call, account optout.Account, channel string, who []chat.Identifier) bool {
+	ctx, cancel := context.WithTimeout(c.ctx, decisionTime)
+	defer cancel()
+	spared := func(p optout.Person) bool { return !p.Entry(gate.Blacklist, channel).Barred() }
+	for pause := firstLook; len(who) > 0; pause = min(2*pause, longestToLook) {
+		known, err := a.circle(c, account, ref(account, who[0]).P)
+		if err == nil && !slices.ContainsFunc(known.persons, spared) {
+			who = who[1:]
+		} else if !shard.Sleep(ctx, pause) {
+			return false
+		}
+	}
+	return true
 }
 
 // blocked reads whom a body names. All its wrong fields are told at once.

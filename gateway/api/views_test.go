@@ -80,6 +80,9 @@ func (w *world) States(_ context.Context, at int, keys ...string) ([][]byte, err
 	if w.failed != nil {
 		return nil, w.failed
 	}
+	if err := w.caughtUp(); err != nil {
+		return nil, err
+	}
 	found := make([][]byte, len(keys))
 	for i, k := range keys {
 		found[i] = w.states[at][k]

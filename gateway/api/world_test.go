@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -45,8 +46,10 @@ type world struct {
 	grown  chan struct{} // closed and replaced when a log grows
 	failed error         // what reading states answers, if anything
 	held   bool          // commands are kept and not decided
-	calls  int           // of windows
-	left   error         // what counting calls answers, if anything
+	late   int           // reads of states that come before what decisions cause is decided
+	behind []stream.Record
+	calls  int   // of windows
+	left   error // what counting calls answers, if anything
 	log    lockedBuffer
 	url    string
 	client http.Client
@@ -179,11 +182,27 @@ func (w *world) fold(r stream.Record) error {
 	}
 	maps.Copy(w.states[r.Partition], states)
 	for _, e := range effects {
-		if err := w.effect(*e); err != nil {
+		if w.late > 0 {
+			w.behind = append(w.behind, *e)
+		} else if err := w.effect(*e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// caughtUp decides what is behind, once it was late enough.
+func (w *world) caughtUp() (err error) {
+	if len(w.behind) == 0 {
+		return nil
+	}
+	if w.late--; w.late <= 0 {
+		for _, e := range w.behind {
+			err = errors.Join(err, w.effect(e))
+		}
+		w.behind = nil
+	}
+	return err
 }
 
 // effect decides what a decision makes others decide, at once; what goes to other topics, or to rooms that these tests lack,
