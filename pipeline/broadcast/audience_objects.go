@@ -91,7 +91,7 @@ func (o *objects) object(text []byte) Line {
 func wrongIn(f form) string {
 	switch f.wrong[0].Field {
 	case "":
-		return "that it is no such object"
+		return "that it is no such object, or holds something else beside"
 	case ".to":
 		return "to, which must be a text of at most 256 bytes"
 	}

@@ -166,8 +166,9 @@ func TestAnUploadedFileBecomesRows(t *testing.T) {
 		[]broadcast.Repeat{{Line: 3, Given: "GB.902", Of: 1, First: 2, To: "bsuid:GB.902"}})
 	f("objects", ndjson, "\xef\xbb\xbf{\"to\":\"+447700900101\",\"params\":{\"name\":\"Ada\"}}\r\n\n{\"to\":\"+447700900102\",\"params\":{\"name\":\"\"}}",
 		[]row{named(ada, 1, "Ada"), named(bob, 3, "")}, nil)
-	f("objects that are none", ndjson, "{\"to\":\"+447700900101\"}\n{\n[]\n{\"to\":447700900102}\n{\"to\":\"x\",\"params\":[]}\n{\"to\":\" \"}\n{\"to\":\"x\",\"params\":{\"a\":{}}}\nnull\n{\"to\":\"nobody\"}\n",
-		[]row{{1, "phone:447700900101", "", "", nil}, {9, "", "", "Invalid Number", nil}}, nil, 2, 3, 4, 5, 6, 7, 8)
+	f("objects that are none", ndjson, "{\"to\":\"+447700900101\"}\n{\n[]\n{\"to\":447700900102}\n{\"to\":\"x\",\"params\":[]}\n{\"to\":\" \"}\n{\"to\":\"x\",\"params\":{\"a\":{}}}\nnull\n{\"to\":\"nobody\"}\n"+
+		"{\"to\":\"+447700900102\",\"name\":\"Bob\"}\n{\"to\":\"x\"}{\"to\":\"y\"}\n{\"to\":\"x\"}]\n",
+		[]row{{1, "phone:447700900101", "", "", nil}, {9, "", "", "Invalid Number", nil}}, nil, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12)
 	f("a long line of objects", ndjson, "{\"to\":\"+447700900101\"}\n{\"to\":\""+strings.Repeat("x", 70<<10)+"\"}\n{\"to\":\"+447700900102\"}\n",
 		[]row{{1, "phone:447700900101", "", "", nil}, {3, "phone:447700900102", "", "", nil}}, nil, 2)
 }

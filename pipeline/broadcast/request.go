@@ -195,8 +195,10 @@ func (f *form) recipient(field string, raw json.RawMessage) (r Recipient) {
 		To     any             `json:"to"`
 		Params json.RawMessage `json:"params"`
 	}
-	if err := json.Unmarshal(raw, &given); err != nil {
-		f.say(field, "invalid", `must be as {"to":"+447700900101","params":{}}`)
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields() // a parameter beside params would be missing in every message
+	if !json.Valid(raw) || d.Decode(&given) != nil {
+		f.say(field, "invalid", `must be as {"to":"+447700900101","params":{}} and hold nothing else`)
 		return r
 	}
 	switch to := given.To.(type) {
