@@ -174,7 +174,7 @@ func TestADeadTokenHaltsItsChannelAlone(t *testing.T) {
 		}
 		var now sentBroadcast
 		w.api(http.MethodGet, "/v1/broadcasts/"+stuck, acmeToken, nil, &now)
-		if now.Status != "running" || now.Totals.Queued != len(halted) || tries > 2*len(halted) {
+		if now.Status != "paused" || now.Totals.Queued != len(halted) || tries > 2*len(halted) {
 			t.Errorf("acme's messages wait: %+v after %d calls", now, tries)
 		}
 		close(over)

@@ -221,6 +221,12 @@ func TestABroadcastPausedAsItBeginsStaysPaused(t *testing.T) {
 		if status, _ := w.after(time.Minute, ref); status != broadcast.Paused {
 			t.Errorf("it is %s", status)
 		}
+		// What had gone before the pause was decided is not forgotten, whenever it begins and whatever is lost then.
+		w.move(ref, broadcast.Running)
+		w.after(500*time.Millisecond, ref)
+		w.wipe()
+		status, totals := w.after(5*time.Minute, ref)
+		expect(t, "let go on", status, broadcast.Finished, totals, map[string]int{"Sent ": 1000})
 	})
 }
 

@@ -62,10 +62,12 @@ func foldStatus(t *shard.Turn, c shard.Command, r Ref, body statusBody) error {
 	case !slices.Contains(transitions[b.Status], to):
 		return t.Answer(c, shard.Answer{Code: CodeWrongStatus, Msg: fmt.Sprintf("A broadcast that is %s can't become %s.", b.Status, body.Status)})
 	default:
+		if b.Moves == 0 { // of one that was paused as it began, facts may stand before what its runner has read by now
+			b.Outcomes = max(b.Outcomes, body.Outcomes)
+		}
 		if err := b.move(t, c, to, body.Pause); err != nil {
 			return err
 		}
-		b.Outcomes = max(b.Outcomes, body.Outcomes)
 		if err := t.Put(r.Key(), b); err != nil {
 			return err
 		}

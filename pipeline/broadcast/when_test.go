@@ -129,6 +129,7 @@ func TestCreditIsHalfAMinuteOfTheRateAndNoMoreThanTheTierLeaves(t *testing.T) {
 func TestAnUploadedAudienceIsSentTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		w.every, w.idle = time.Second, time.Second // for a day
 		audience := broadcast.Ref{Account: "acme", ID: "up1"}
 		ref := w.planned(people(4), func(p *broadcast.Plan) { p.Source.Upload, p.Pages = audience.ID, []int{2, 2} })
 		page := func(n int, rows ...broadcast.Row) {
@@ -280,13 +281,7 @@ func TestASmallBroadcastDoesNotWaitForALargeOne(t *testing.T) {
 		w.speed = time.Second
 		d, err := draftAs("b2", people(20))
 		must(t, err)
-		w.mu.Lock()
-		pages, create, err := d.Commands(time.Now(), int64(len(w.outcomes)))
-		must(t, err)
-		for _, c := range append(pages, create) {
-			must(t, w.fold(c))
-		}
-		w.mu.Unlock()
+		w.create(d)
 		status, totals := w.after(4*time.Second, d.Ref)
 		expect(t, "the small one", status, broadcast.Finished, totals, map[string]int{"Sent ": 20})
 		if status, _ := w.after(0, large); status != broadcast.Running {

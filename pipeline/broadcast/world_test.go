@@ -78,6 +78,13 @@ func (w *world) plan(body string) broadcast.Ref {
 	at.Now = time.Now()
 	d, err := at.Draft("b1", []byte(body), r, wrong)
 	must(w.t, err)
+	w.create(d)
+	return d.Ref
+}
+
+// create makes a draft exist. The lock is let go of whatever happens: a runner that waits for it never ends.
+func (w *world) create(d broadcast.Draft) {
+	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	pages, create, err := d.Commands(time.Now(), int64(len(w.outcomes)))
@@ -85,7 +92,6 @@ func (w *world) plan(body string) broadcast.Ref {
 	for _, c := range append(pages, create) {
 		must(w.t, w.fold(c))
 	}
-	return d.Ref
 }
 
 // explain tells of every skip that it was imported.
