@@ -74,6 +74,11 @@ func library(value any) (ids []string) {
 	return ids
 }
 
+// FilesByParams says whether a parameter names a file of the library that the message shows.
+func (m Message) FilesByParams() bool {
+	return slices.ContainsFunc(library(m.tree), func(id string) bool { return strings.Contains(id, "{{") })
+}
+
 func libraryOf(name string, value any) (id string, ok bool) {
 	shown, isObject := value.(map[string]any)
 	if !isObject || !slices.Contains(mediaKinds, name) {

@@ -57,3 +57,22 @@ func TestAFileThatIsDeletedWhileABroadcastRunsIsSoonMissed(t *testing.T) {
 		}
 	})
 }
+
+// refusing is a library whose files nobody can have.
+type refusing struct{ err error }
+
+func (r refusing) Resolve(context.Context, string, string, string) (string, error) { return "", r.err }
+
+func TestARowSaysWhyItsFileIsNotShown(t *testing.T) {
+	f := func(err error, want string) {
+		t.Helper()
+		_, wrong := broadcast.Shown(t.Context(), refusing{err}, chat.Outbound{Message: []byte(`{"type":"image","image":{"library":"f1"}}`)})
+		if got := broadcast.MediaError(wrong); got != want || wrong == nil {
+			t.Errorf("%v: %q, not %q", wrong, got, want)
+		}
+	}
+	f(fault.New(fault.NotFound, "media_not_found", "gone"), broadcast.MediaNotFound)
+	f(fault.New(fault.Unprocessable, "media_refused", "131053"), broadcast.MediaRefused)
+	f(fault.New(fault.Unavailable, "graph_away", "later"), "")
+	f(context.DeadlineExceeded, "")
+}

@@ -232,6 +232,9 @@ func (f form) step() (s Step) {
 		for _, w := range wrong {
 			f.say(w.Field, w.Code, w.Detail)
 		}
+		if m.FilesByParams() {
+			f.say("message", "file_by_parameter", "names its file by a parameter, which a step can't: give the file's id, or a link")
+		}
 		s.Message = m
 	} else {
 		f.say("message", "required", "must be given")

@@ -36,6 +36,8 @@ func TestEveryWrongFieldOfAPlanIsNamed(t *testing.T) {
 		"steps[3].zone out_of_place", "steps[4].zone unknown_zone")
 	f(`{"name":" ","channel":1,"category":"marketing","lists":"default","quiet_hours":{"from":"9","to":"09:00","until":1},"steps":[7]}`,
 		"channel wrong_type", "name out_of_range", "lists wrong_type", "quiet_hours.until unknown_field", "quiet_hours.from not_an_hour", "steps[0] wrong_type")
+	f(asked(`{"after":{"days":1},"message":{"type":"image","image":{"library":"{{picture}}"}}}`, `{"after":{"days":1},"message":{"type":"image","image":{"library":"f1","caption":"{{name}}"}}}`),
+		"steps[0].message file_by_parameter")
 	f(strings.Replace(asked(text("Hi", `{"days":1}`)), `"name":"`, `"name":"a\u0000`, 1), "name control_character")
 	for _, body := range []string{``, `[]`, `null`, `{"name":`, `{} {}`} {
 		if _, _, err := sequence.ParsePlan([]byte(body)); fault.KindOf(err) != fault.Invalid {

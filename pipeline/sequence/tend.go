@@ -10,7 +10,6 @@ import (
 
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
-	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
@@ -185,7 +184,7 @@ func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscrib
 		}
 		if body.ID == "" {
 			body = StepOf{ID: q.ID, Version: q.Version, Step: step.No}
-			if r.Media != nil && !wrong {
+			if r.Media != nil && wrong == "" {
 				body.Message = &message
 			}
 		}
@@ -197,37 +196,37 @@ func (r *Runner) steps(ctx context.Context, q *run, step Step, people []Subscrib
 	return bodies
 }
 
-// resolve gives a step's message with what Meta knows its files by. wrong says that the library lacks one; any other error may
-// pass, and then everybody waits.
-func (r *Runner) resolve(ctx context.Context, q *run, step Step) (m broadcast.Message, wrong bool, err error) {
+// resolve gives a step's message with what Meta knows its files by. wrong is the error of everybody's row where there is
+// one that can't be shown; an error may pass, and then everybody waits.
+func (r *Runner) resolve(ctx context.Context, q *run, step Step) (m broadcast.Message, wrong string, err error) {
 	if r.Media == nil {
-		return step.Message, false, nil
+		return step.Message, "", nil
 	}
 	raw, err := json.Marshal(step.Message)
 	if err != nil {
-		return m, false, err
+		return m, "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mediaTime)
 	defer cancel()
 	shown, err := broadcast.Shown(ctx, r.Media, chat.Outbound{Account: q.Account, Channel: q.Channel, Message: raw})
-	if fault.KindOf(err) == fault.Unprocessable && err != nil {
-		return step.Message, true, nil
+	if wrong := broadcast.MediaError(err); wrong != "" {
+		return step.Message, wrong, nil
 	}
 	if err != nil {
-		return m, false, err
+		return m, "", err
 	}
-	return m, false, json.Unmarshal(shown, &m)
+	return m, "", json.Unmarshal(shown, &m)
 }
 
 // verdict says what becomes of a step for one person, and how large the message is; false where nobody can be certain.
-func (r *Runner) verdict(q *run, step Step, s Subscriber, message broadcast.Message, wrong, late bool, answer gate.Answer, now time.Time) (d Decided, size int, certain bool) {
+func (r *Runner) verdict(q *run, step Step, s Subscriber, message broadcast.Message, wrong string, late bool, answer gate.Answer, now time.Time) (d Decided, size int, certain bool) {
 	due := max(s.Due, q.Resumed)
 	d = Decided{P: s.P, Round: s.Round, From: due, Left: now.UnixMilli()}
 	switch missing := s.missing(message); {
 	case late:
 		d.Status, d.Left = chat.Expired, due // nothing has left: the series goes on from when it should have
-	case wrong:
-		d.Status, d.Error = chat.Failed, broadcast.MediaNotFound
+	case wrong != "":
+		d.Status, d.Error = chat.Failed, wrong
 	case missing != "":
 		d.Status, d.Error = chat.Failed, broadcast.MissingParameter+missing
 	case answer.Verdict == gate.Skip:
