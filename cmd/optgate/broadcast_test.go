@@ -53,7 +53,9 @@ func TestWatchingEndsWithWhatBecameOfTheBroadcast(t *testing.T) {
 		flags  []string
 		says   string
 	}{
-		"cancelled":             {`data: {"id":"b1","status":"cancelled","totals":{"audience":4,"cancelled":4}}` + "\n\n", nil, "was cancelled"},
+		"cancelled": {`data: {"id":"b1","status":"cancelled","totals":{"audience":4,"cancelled":4}}` + "\n\n", nil, "was cancelled"},
+		"being cancelled": {`data: {"id":"b1","status":"cancelled","totals":{"audience":4,"queued":3,"cancelled":1}}` + "\n\n" +
+			`data: {"id":"b1","status":"cancelled","totals":{"audience":4,"cancelled":4}}` + "\n\n", nil, "queued 3, cancelled 1\noptgate: the broadcast was cancelled"},
 		"paused":                {paused, []string{"--fail-on-pause"}, "is paused: Meta has paused the template."},
 		"unknown":               {"retry: 1\n\n", nil, "There is no such broadcast."},
 		"paused, and then gone": {"retry: 1\n\n" + paused, nil, "There is no such broadcast."},

@@ -158,7 +158,7 @@ func (v *viewer) show(p progress, raw []byte) (over bool, err error) {
 	switch {
 	case v.asJSON:
 		v.to.printf("%s\n", raw)
-	case p.Status.Over():
+	case p.over():
 		v.clear()
 		v.to.printf("%s\n", p.sentBroadcast)
 	case (terminal{out: v.to.err}).shows():
@@ -167,13 +167,16 @@ func (v *viewer) show(p progress, raw []byte) (over bool, err error) {
 		_, _ = fmt.Fprintf(v.to.err, "%s%s\n", p.sentBroadcast, p.pace())
 	}
 	switch {
-	case p.Status == broadcast.Cancelled:
+	case p.over() && p.Status == broadcast.Cancelled:
 		return true, errCancelled
 	case p.Status == broadcast.Paused && v.failOnPause:
 		return true, fmt.Errorf("%w: %s", errPaused, p.reason())
 	}
-	return p.Status.Over(), nil
+	return p.over(), nil
 }
+
+// over says that nothing more is to come: a broadcast that was cancelled may have rows that wait to be given up.
+func (p progress) over() bool { return p.Status.Over() && p.Totals.Queued == 0 }
 
 // draw moves the bar on.
 func (v *viewer) draw(p progress, moved bool) {

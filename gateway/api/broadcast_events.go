@@ -61,8 +61,8 @@ type progressAnswer struct {
 }
 
 // watchBroadcast answers GET /v1/broadcasts/{id}/events: a stream of events (text/event-stream) named progress, each time
-// something has changed and at most one a second, and at the end one named by the status: finished or cancelled. An event's id
-// stands for what it shows. Who comes back with Last-Event-ID is not told it again; for a broadcast that has ended that is
+// something has changed and at most one a second, and at the end, when no row is queued any more, one named by the status: finished
+// or cancelled. An event's id stands for what it shows. Who comes back with Last-Event-ID is not told it again; for a broadcast that has ended that is
 // 204, after which a browser doesn't ask any more.
 func (a *API) watchBroadcast(c *call) error {
 	b, err := a.broadcastOf(c)
@@ -74,7 +74,7 @@ func (a *API) watchBroadcast(c *call) error {
 	if err != nil {
 		return err
 	}
-	if b.Status.Over() && first.id() == w.last {
+	if first.ended() && first.id() == w.last {
 		c.rc.SetStatusCode(http.StatusNoContent)
 		return nil
 	}
@@ -158,7 +158,7 @@ func (w *watcher) look(ctx context.Context) (progressAnswer, error) {
 	}
 	totals := b.Totals(broadcast.ByStatus(counts))
 	p := progressAnswer{Accepted: broadcast.Accepted{ID: b.ID, Status: b.Status, Totals: totals}, Pause: pauseOf(*b)}
-	w.ended = b.Status.Over()
+	w.ended = p.ended()
 	p.Rate, p.Left = w.rate(time.Now(), totals)
 	return p, nil
 }
@@ -180,6 +180,9 @@ func (w *watcher) rate(now time.Time, totals broadcast.Totals) (rate float64, le
 	return rate, left
 }
 
+// ended says that nothing of ours is to come: of one that was cancelled, rows are given up for a while, and lanes end what they hold.
+func (p progressAnswer) ended() bool { return p.Status.Over() && p.Totals.Queued == 0 }
+
 // id stands for what an event shows, its rate aside.
 func (p progressAnswer) id() string {
 	sum := fnv.New64a()
@@ -192,7 +195,7 @@ func (p progressAnswer) id() string {
 
 func (p progressAnswer) write(to *bufio.Writer) error {
 	name := "progress"
-	if p.Status.Over() {
+	if p.ended() {
 		name = string(p.Status)
 	}
 	data, err := json.Marshal(p)

@@ -105,13 +105,15 @@ func TestProgressIsStreamedUntilTheEnd(t *testing.T) {
 	d.unfolded = nil
 	d.mu.Unlock()
 	follow("progress", `"pause":{"code":"quality","reason":"Meta says RED."`)
+	d.become(t, made.ID, broadcast.Cancelled, map[int]chat.Fact{1: {Status: chat.Sent}, 2: {Status: chat.Cancelled}})
+	follow("progress", `"status":"cancelled","totals":{"audience":3,"duplicates":0,"queued":1`)
 	d.become(t, made.ID, broadcast.Cancelled, map[int]chat.Fact{1: {Status: chat.Sent}, 2: {Status: chat.Cancelled}, 3: {Status: chat.Cancelled}})
 	follow("cancelled", `"cancelled":2`)
 	if e, err := next(lines); err != io.EOF {
 		t.Errorf("after the end: %+v %v", e, err)
 	}
 
-	again := d.watch(t, t.Context(), made.ID, ids[3])
+	again := d.watch(t, t.Context(), made.ID, ids[4])
 	again.Body.Close() //nolint:errcheck // there is none
 	if again.StatusCode != http.StatusNoContent {
 		t.Errorf("whoever has the last event is answered %d", again.StatusCode)
