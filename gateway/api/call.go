@@ -90,7 +90,7 @@ func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return undecodable(err)
+		return undecodable(err, into)
 	}
 	if holdsNull(body) {
 		return fault.New(fault.Unprocessable, "null_in_list", "A list in the body holds null. Leave it out.")
@@ -101,10 +101,10 @@ func decode(body []byte, into any) error {
 	return nil
 }
 
-func undecodable(err error) error {
+func undecodable(err error, into any) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 		kind, _, _ := strings.Cut(wrong.Value, " ") // without what the caller wrote
-		return wrongField(fault.Unprocessable, wrong.Field, "wrong_type", "can't be of type "+kind)
+		return wrongField(fault.Unprocessable, fieldPath(into, wrong.Field), "wrong_type", "can't be of type "+kind)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return wrongField(fault.Unprocessable, strings.Trim(name, `"`), "unknown_field", "is not known here")
