@@ -133,6 +133,8 @@ func TestEveryWrongFieldIsToldAtOnce(t *testing.T) {
 	f(with(`"quiet_hours":{"from":"21:00","till":"08:00"}`), "quiet_hours invalid")
 	f(with(`"messages_per_second":0`), "messages_per_second out_of_range")
 	f(with(`"messages_per_second":"10"`), "messages_per_second out_of_range")
+	f(with(`"messages_per_second":1e-300`), "messages_per_second out_of_range")
+	f(with(`"messages_per_second":1e300`), "messages_per_second out_of_range")
 	f(with(`"webhook_url":"ftp://example.com"`), "webhook_url invalid_url")
 	f(with(`"webhook_url":7`), "webhook_url invalid")
 	f(with(`"audience":{"upload":"a1"}`), "recipients one_source", "audience.upload unknown_audience")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"time"
 
 	"optgate/pipeline/chat"
@@ -14,6 +13,12 @@ import (
 // MaxStart is how far ahead a broadcast can be planned.
 const MaxStart = 30 * 24 * time.Hour
 
+// Bounds of a broadcast's own rate, in messages a second: far beyond what is of any use, and what can be reckoned with.
+const (
+	minRate = 0.001
+	maxRate = 100_000
+)
+
 // when reads when and how fast a broadcast is sent, and who is told.
 func (f *form) when(r *Request) {
 	r.StartsAt, r.EndsAt = f.time("starts_at"), f.time("ends_at")
@@ -21,8 +26,8 @@ func (f *form) when(r *Request) {
 		r.Quiet = f.quiet(raw)
 	}
 	if raw, there := f.members["messages_per_second"]; there {
-		if json.Unmarshal(raw, &r.Rate) != nil || !(r.Rate > 0) || math.IsInf(r.Rate, 0) {
-			f.say("messages_per_second", "out_of_range", "must be a number above 0")
+		if json.Unmarshal(raw, &r.Rate) != nil || r.Rate < minRate || r.Rate > maxRate {
+			f.say("messages_per_second", "out_of_range", fmt.Sprintf("must be a number from %v to %d", minRate, maxRate))
 			r.Rate = 0
 		}
 	}
