@@ -64,10 +64,14 @@ func TestABroadcastIsPausedResumedAndCancelled(t *testing.T) {
 			for _, p := range r.got() {
 				var body struct {
 					Event     string
+					Reason    string
 					Broadcast string `json:"broadcast_id"`
 				}
 				if json.Unmarshal([]byte(p.body), &body) != nil || body.Broadcast != id || !p.verified(secret.Secret) {
 					t.Errorf("a post: %s", p.body)
+				}
+				if said := body.Event == "broadcast.paused" || body.Event == "broadcast.resumed"; said != (body.Reason == "we say so") {
+					t.Errorf("%s is told with the reason %q", body.Event, body.Reason)
 				}
 				told[body.Event]++
 			}

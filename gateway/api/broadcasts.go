@@ -58,7 +58,8 @@ type broadcastAnswer struct {
 	Ends     string   `json:"ends_at"`
 	Ended    string   `json:"ended_at,omitempty"`
 
-	Pause  *pauseAnswer `json:"pause,omitempty"` // why it is paused
+	Pause  *pauseAnswer `json:"pause,omitempty"`  // why it is paused
+	Reason string       `json:"reason,omitempty"` // why it was cancelled, if somebody said so
 	Errors []errorCount `json:"errors"`
 	Barred []listCount  `json:"skipped_by"`
 }
@@ -116,7 +117,7 @@ func (a *API) shown(ctx context.Context, b broadcast.Broadcast, read func(contex
 	}
 	return broadcastAnswer{
 		Accepted: broadcast.Accepted{ID: b.ID, Status: b.Status, Totals: b.Totals(broadcast.ByStatus(counts))},
-		Pause:    pauseOf(b), Errors: byError(counts), Barred: byList(counts),
+		Pause:    pauseOf(b), Reason: b.Reason, Errors: byError(counts), Barred: byList(counts),
 		Channel: b.Channel, Category: b.Category, Lists: b.Lists,
 		Created: instant(b.Created), Starts: instant(b.StartsAt), Ends: instant(b.EndsAt), Ended: instant(b.Ended),
 	}, nil

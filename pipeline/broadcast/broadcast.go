@@ -51,6 +51,7 @@ type Broadcast struct {
 	Created int64  `json:"created"`           // ms since 1970
 	Ended   int64  `json:"ended,omitempty"`   // ms since 1970 of its becoming Finished or Cancelled
 	Pause   *Pause `json:"pause,omitempty"`   // why it is Paused; nil where it isn't
+	Reason  string `json:"reason,omitempty"`  // why it was Cancelled, if somebody said so
 	Started int64  `json:"started,omitempty"` // ms since 1970 since which it has been sending; 0: not yet
 	Resumed int64  `json:"resumed,omitempty"` // ms since 1970 at which somebody last let it go on
 	Moves   int    `json:"moves,omitempty"`   // how often its status has changed since it was made

@@ -23,7 +23,7 @@ type Event struct {
 	Status    Status `json:"status"` // that it has now
 	Channel   string `json:"channel"`
 	Code      string `json:"code,omitempty"`   // of a pause
-	Reason    string `json:"reason,omitempty"` // of a pause, in one sentence
+	Reason    string `json:"reason,omitempty"` // of a pause, in one sentence; of another change what somebody said about it
 	Audience  int    `json:"audience"`
 	At        int64  `json:"at"` // ms since 1970
 }
@@ -59,10 +59,10 @@ func happened(from, to Status) string {
 }
 
 // tell makes the event of a change, and the post to the broadcast's webhook URL.
-func (b *Broadcast) tell(t *shard.Turn, from Status, at int64) error {
+func (b *Broadcast) tell(t *shard.Turn, from Status, reason string, at int64) error {
 	e := Event{
 		V: stream.Version, ID: b.Ref().String() + "/" + strconv.Itoa(b.Moves), Kind: EventBroadcast, Account: b.Account, Broadcast: b.ID,
-		What: happened(from, b.Status), Status: b.Status, Channel: b.Channel, Audience: b.Audience, At: at,
+		What: happened(from, b.Status), Status: b.Status, Channel: b.Channel, Reason: reason, Audience: b.Audience, At: at,
 	}
 	if b.Pause != nil {
 		e.Code, e.Reason = b.Pause.Code, b.Pause.Reason

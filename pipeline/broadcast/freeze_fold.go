@@ -88,7 +88,7 @@ func foldFrozen(t *shard.Turn, c shard.Command, r Ref, body frozenBody) error {
 	for _, rows := range pages {
 		b.Audience += rows
 	}
-	if err := b.move(t, c, Running, nil); err != nil {
+	if err := b.move(t, c, Running, statusBody{}); err != nil {
 		return err
 	}
 	return t.Put(r.Key(), b)

@@ -171,6 +171,9 @@ func TestABroadcastOnlyMovesOn(t *testing.T) {
 		if paused := b.Pause != nil && *b.Pause == (broadcast.Pause{Code: broadcast.PauseAsked, Reason: "we say so", At: 99}); paused != (b.Status == broadcast.Paused) {
 			t.Errorf("%s: %+v", b.Status, b.Pause)
 		}
+		if (b.Reason == "we say so") != (b.Status == broadcast.Cancelled) {
+			t.Errorf("%s, since %q", b.Status, b.Reason)
+		}
 	}
 	const ok, wrong = `"ok":true`, `"code":"wrong_status"`
 	f("", broadcast.Paused, broadcast.Paused, ok)

@@ -12,9 +12,10 @@ import (
 type statusBody struct {
 	ID     string `json:"id"`
 	Status Status `json:"status"`
-	From   Status `json:"from,omitempty"`  // the only status to move on from; "": any
-	Moves  *int   `json:"moves,omitempty"` // the only number of moves at which to do so; nil: any
-	Pause  *Pause `json:"pause,omitempty"` // why it is to be Paused
+	From   Status `json:"from,omitempty"`   // the only status to move on from; "": any
+	Moves  *int   `json:"moves,omitempty"`  // the only number of moves at which to do so; nil: any
+	Pause  *Pause `json:"pause,omitempty"`  // why it is to be Paused
+	Reason string `json:"reason,omitempty"` // why it is to go on, or to end, if somebody says so
 
 	Outcomes int64 `json:"outcomes,omitempty"` // of one that begins: offset in its partition of outcomes before any fact about it
 }
@@ -22,7 +23,7 @@ type statusBody struct {
 func (b statusBody) target() string { return b.ID }
 func (b statusBody) fits() bool     { return b.Status != Collecting && b.Outcomes >= 0 }
 
-// MaxReason bounds what is kept of what somebody says about a pause, in characters.
+// MaxReason bounds what is kept of what somebody says about a change, in characters.
 const MaxReason = 500
 
 // transitions says what a broadcast may become.
@@ -65,7 +66,7 @@ func foldStatus(t *shard.Turn, c shard.Command, r Ref, body statusBody) error {
 		if b.Moves == 0 { // of one that was paused as it began, facts may stand before what its runner has read by now
 			b.Outcomes = max(b.Outcomes, body.Outcomes)
 		}
-		if err := b.move(t, c, to, body.Pause); err != nil {
+		if err := b.move(t, c, to, body); err != nil {
 			return err
 		}
 		if err := t.Put(r.Key(), b); err != nil {
@@ -75,17 +76,19 @@ func foldStatus(t *shard.Turn, c shard.Command, r Ref, body statusBody) error {
 	return t.Answer(c, shard.Answer{OK: true})
 }
 
-// move makes another status the broadcast's, and tells of it.
-func (b *Broadcast) move(t *shard.Turn, c shard.Command, to Status, why *Pause) error {
+// move makes another status the broadcast's, and tells of it, and why.
+func (b *Broadcast) move(t *shard.Turn, c shard.Command, to Status, why statusBody) error {
 	from := b.Status
 	b.Status, b.Pause = to, nil
 	b.Moves++
 	switch {
 	case to == Paused:
 		b.Pause = &Pause{Code: PauseAsked, At: c.Made}
-		if why != nil {
-			b.Pause.Code, b.Pause.Reason = why.Code, why.Reason
+		if why.Pause != nil {
+			b.Pause.Code, b.Pause.Reason = why.Pause.Code, why.Pause.Reason
 		}
+	case to == Cancelled:
+		b.Reason = why.Reason
 	case to == Running && from == Planned:
 		b.Started = c.Made
 	case from == Paused && !to.Over():
@@ -94,18 +97,20 @@ func (b *Broadcast) move(t *shard.Turn, c shard.Command, to Status, why *Pause) 
 	if to.Over() {
 		b.Ended = c.Made
 	}
-	return b.tell(t, from, c.Made)
+	return b.tell(t, from, why.Reason, c.Made)
 }
 
 // StatusCommand asks that a broadcast become Paused, Running again or Cancelled. id is the command's; reason says in words
 // why, "" where nobody does.
 func StatusCommand(id string, r Ref, s Status, reason string, made int64) (shard.Command, error) {
 	body := statusBody{ID: r.ID, Status: s}
+	if runes := []rune(reason); len(runes) > MaxReason {
+		reason = string(runes[:MaxReason])
+	}
 	if s == Paused {
-		if runes := []rune(reason); len(runes) > MaxReason {
-			reason = string(runes[:MaxReason])
-		}
 		body.Pause = &Pause{Code: PauseAsked, Reason: reason}
+	} else {
+		body.Reason = reason
 	}
 	return command(r, id, KindStatus, made, body)
 }
