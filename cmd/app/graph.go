@@ -14,4 +14,5 @@ func (a *App) openGraph() {
 	a.media = &media.Library{
 		Shards: a.shards, Directory: a.directory, States: a.store, Publisher: soundly{a}, Chunks: a.bus, Graph: a.graph, Logger: a.log,
 	}
+	a.crew.onStop(a.media.Close)
 }

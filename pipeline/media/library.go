@@ -31,7 +31,10 @@ type Library struct {
 
 	mu     sync.Mutex
 	turns  map[string]chan struct{} // of uploads on their way: closed at their end
+	stops  map[string]context.CancelFunc
 	recent map[string]outcome
+	closed bool
+	work   sync.WaitGroup
 }
 
 // states reads states of a shard: nil where there is none, fault.NotCertain where nobody can know.
@@ -77,8 +80,9 @@ func (l *Library) Get(ctx context.Context, account, id string) (*Media, error) {
 }
 
 // Resolve gives Meta's id of a file for a channel's number. It uploads the file where Meta has none, or none that is good for
-// another day; however many ask for it at once, this process uploads it once. The error says whether to ask again: a
-// fault.NotFound (NotFound is the word for reports) and a fault.Unprocessable stay, every other may pass.
+// another day; however many ask for it at once, this process uploads it once, and goes on with that when they give up. The error
+// says whether to ask again: a fault.NotFound (NotFound is the word for reports) and a fault.Unprocessable stay, every other may
+// pass.
 func (l *Library) Resolve(ctx context.Context, account, channel, id string) (metaID string, err error) {
 	of, ok := l.Directory.Channel(account, channel)
 	if !ok {
@@ -101,7 +105,7 @@ func (l *Library) Resolve(ctx context.Context, account, channel, id string) (met
 		case known != nil:
 			return known.upload.ID, known.err
 		case mine:
-			return l.upload(ctx, key, *m, of, done)
+			l.begin(ctx, key, *m, of, done)
 		}
 		select {
 		case <-done:
@@ -115,6 +119,9 @@ func (l *Library) Resolve(ctx context.Context, account, channel, id string) (met
 func (l *Library) turn(key, blob string) (done chan struct{}, mine bool, known *outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil, false, &outcome{err: fault.New(fault.Unavailable, "stopping", "This process is about to end. Try again.")}
+	}
 	if o, ok := l.recent[key+"/"+blob]; ok && l.now().Before(o.until) {
 		return nil, false, &o
 	}
@@ -122,41 +129,66 @@ func (l *Library) turn(key, blob string) (done chan struct{}, mine bool, known *
 		return done, false, nil
 	}
 	if l.turns == nil {
-		l.turns, l.recent = map[string]chan struct{}{}, map[string]outcome{}
+		l.turns, l.stops, l.recent = map[string]chan struct{}{}, map[string]context.CancelFunc{}, map[string]outcome{}
 	}
 	done = make(chan struct{})
 	l.turns[key] = done
 	return done, true, nil
 }
 
+// begin uploads a file, whoever waits for it: one that takes longer than a call may last is there for the next.
+func (l *Library) begin(ctx context.Context, key string, m Media, of chat.Channel, done chan struct{}) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), uploadTime)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stops[key] = stop
+	if l.closed {
+		stop()
+	}
+	l.work.Go(func() {
+		defer l.end(key, done)
+		l.upload(ctx, key, m, of)
+	})
+}
+
 // upload uploads a file, and tells its shard of it.
-func (l *Library) upload(ctx context.Context, key string, m Media, of chat.Channel, done chan struct{}) (string, error) {
-	defer l.end(key, done)
-	limited, cancel := context.WithTimeout(ctx, uploadTime)
-	defer cancel()
+func (l *Library) upload(ctx context.Context, key string, m Media, of chat.Channel) {
 	began := l.now()
-	id, err := l.Graph.UploadMedia(limited, of.Account, of.ID, m.MIME, m.name(), m.Size, func(ctx context.Context, to io.Writer) error {
+	id, err := l.Graph.UploadMedia(ctx, of.Account, of.ID, m.MIME, m.name(), m.Size, func(ctx context.Context, to io.Writer) error {
 		return m.Read(ctx, l.Chunks, to)
 	})
+	stopped := errors.Is(ctx.Err(), context.Canceled)
 	err = classified(err)
 	o := outcome{Upload{Number: of.NumberID, ID: id, At: began.UnixMilli()}, err, l.now().Add(rememberedFor(err))}
 	if err == nil {
 		l.tell(ctx, m, of.ID, o.upload)
-	} else if ctx.Err() == nil {
+	} else if !stopped {
 		l.Logger.Warn().Err(err).Str("account", of.Account).Str("channel", of.ID).Msg("a file could not be uploaded to meta")
 	}
-	if err == nil || ctx.Err() == nil { // who gave up waiting says nothing about Meta
+	if err == nil || !stopped {
 		l.remember(key+"/"+m.Blob, o)
 	}
-	return id, err
 }
 
 // end lets the next one have its turn.
 func (l *Library) end(key string, done chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.stops[key]()
+	delete(l.stops, key)
 	delete(l.turns, key)
 	close(done)
+}
+
+// Close breaks off the uploads on their way, and waits for their end.
+func (l *Library) Close() {
+	l.mu.Lock()
+	l.closed = true
+	for _, stop := range l.stops {
+		stop()
+	}
+	l.mu.Unlock()
+	l.work.Wait()
 }
 
 // tell tells the shard. What is lost here costs one more upload.
