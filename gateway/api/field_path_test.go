@@ -12,7 +12,9 @@ func TestAFieldOfAWrongTypeIsNamedAsInTheRequest(t *testing.T) {
 		{"/v1/blacklist", `{"to":"+447700900001","channel":7}`, "channel"},
 		{"/v1/blacklist", `{"note":{}}`, "note"},
 	} {
-		var said struct{ Errors []struct{ Field, Code string } }
+		var said struct {
+			Errors []struct{ Field, Code string }
+		}
 		w.call(t, "acme-admin", "POST", one.path, one.body).is(422, "invalid_field").into(&said)
 		if len(said.Errors) != 1 || said.Errors[0].Field != one.field || said.Errors[0].Code != "wrong_type" {
 			t.Errorf("%s %s: %+v, not %s", one.path, one.body, said.Errors, one.field)
