@@ -110,7 +110,7 @@ func (l *Library) Resolve(ctx context.Context, account, channel, id string) (met
 		select {
 		case <-done:
 		case <-ctx.Done():
-			return "", fmt.Errorf("wait for an upload: %w", ctx.Err())
+			return "", fault.Wrap(ctx.Err(), fault.Unavailable, "graph_away", "The file is being given to Meta still. Try again in a while.")
 		}
 	}
 }
