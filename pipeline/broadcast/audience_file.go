@@ -3,6 +3,7 @@ package broadcast
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -65,6 +66,9 @@ func openSheet(file io.Reader) (*sheet, error) {
 	f, err := csvfile.Open(file, "to, and what messages say besides")
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(f.Header, func(name string) bool { return strings.Contains(name, "\r") }) {
+		return nil, fault.New(fault.Unprocessable, "line_ends", "The file's lines end as those of old Macs: save it as CSV in UTF-8, with the line ends of Windows or Unix.")
 	}
 	s := &sheet{file: f, to: recipientColumn(f.Header), names: make([]string, len(f.Header))}
 	if s.to < 0 {

@@ -191,6 +191,7 @@ func TestAFileThatIsNoAudienceSaysWhatToDo(t *testing.T) {
 	f("text/csv", "name\nAda\n", "no_header", fault.Unprocessable)
 	f("text/csv", "to,name,name\n1,2,3\n", "two_columns", fault.Unprocessable)
 	f("text/csv", "to,"+strings.Repeat("é", 101)+"\n1,2\n", "column_too_long", fault.Unprocessable)
+	f("text/csv", "to,name\r+447700900101,Ada\r", "line_ends", fault.Unprocessable)
 	f("text/csv", "PK\x03\x04", "not_csv", fault.Unprocessable)
 	f("application/json", "{}", "unknown_type", fault.Unprocessable)
 	f("multipart/form-data; boundary=x", "--x", "unknown_type", fault.Unprocessable)
