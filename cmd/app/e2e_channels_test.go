@@ -76,9 +76,12 @@ func TestATierCountsWhoIsReachedOutsideOfTheirWindow(t *testing.T) {
 	together(t)
 	on := servers{redis: []string{beside(t).Redis}}
 	w := newWorld(t, on, nil)
-	w.meta.SetNumber(map[string]any{"whatsapp_business_manager_messaging_limit": "TIER_50"})
+	w.meta.SetNumber(map[string]any{"whatsapp_business_manager_messaging_limit": "TIER_50", "platform_type": "CLOUD_API", "is_on_biz_app": true})
 	w.start()
-	eventually(t, "the tier is known", func() bool { return w.limits("wa").Tier.Known })
+	eventually(t, "the tier is known, and that the app on a phone uses the number too", func() bool {
+		l := w.limits("wa")
+		return l.Tier.Known && l.Rate.Allowed == 20 && l.Rate.Source == "graph"
+	})
 	w.says(person(8100), "hello")
 	eventually(t, "the window is open", func() bool { return w.limits("wa").Service.People == 1 })
 	w.finished("acme", w.broadcast([]fake.Person{person(8100), person(8101), person(8102)}, nil))

@@ -143,11 +143,11 @@ func (r *run) turn(ctx context.Context) error {
 	}
 	r.fire(time.Now())
 	r.publish(r.work)
-	r.giveBack(r.work)
 	batch := r.reach(r.work, r.ask(r.work, r.pick(r.work)))
 	if err := r.write(r.work, batch); err != nil {
 		return err
 	}
+	r.giveBack(r.work)
 	batch = r.sure(r.work, batch)
 	if ctx.Err() != nil {
 		return nil // finish takes the intents back
@@ -206,7 +206,6 @@ func (r *run) finish(cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.work), finishing)
 	defer cancel()
 	r.publish(ctx)
-	r.giveBack(ctx)
 	if cause != nil {
 		return
 	}
@@ -218,5 +217,12 @@ func (r *run) finish(cause error) {
 	r.written = time.Time{} // the cursor is due
 	if err := r.write(ctx, nil); err != nil {
 		r.Log.Warn().Str("lane", string(r.Kind)).Int("partition", r.Partition).Err(err).Msg("lane's last marks not written")
+		return
 	}
+	for _, it := range r.order {
+		if it.state != closed { // the facts of others, and so their marks, are not told
+			r.release(it)
+		}
+	}
+	r.giveBack(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"optgate/pipeline/channel"
@@ -59,7 +60,7 @@ func counts(m chat.Outbound) bool {
 
 // reach counts the people of messages that may be sent, and keeps those that have a place, or need none. The others wait.
 func (r *run) reach(ctx context.Context, batch []*item) []*item {
-	if r.Reach.Tiers == nil {
+	if r.Reach.Tiers == nil || len(batch) == 0 {
 		return batch
 	}
 	var may []*item
@@ -95,7 +96,7 @@ func (r *run) reachBy(ctx context.Context, q *queue, batch []*item) (may []*item
 			q.unlimited = r.Reach.Tiers.ForgetTier(ctx, q.channel.Account, q.channel.Portfolio) == nil
 		}
 		for _, it := range batch {
-			it.opens = true // perhaps: that matters to nobody until there is a limit
+			it.opens, it.mark = true, "" // perhaps: that matters to nobody until there is a limit
 		}
 		return batch
 	}
@@ -140,7 +141,7 @@ func (r *run) take(ctx context.Context, q *queue, limit int, batch []*item) (may
 	case counted.Mark != "":
 	case limit == 0:
 		for _, it := range batch {
-			it.loose = true
+			it.loose, it.mark = true, ""
 		}
 		return batch
 	default:
@@ -150,10 +151,14 @@ func (r *run) take(ctx context.Context, q *queue, limit int, batch []*item) (may
 	now := time.Now()
 	for i, it := range batch {
 		if place := counted.Places[i]; place.Given {
+			if it.mark == counted.Mark && it.seat.At == place.Was {
+				place.Was = it.seat.Was // it is the message's own, of its last try
+			}
 			it.seat, it.mark = place, counted.Mark
 			may = append(may, it)
 		} else {
 			r.Metrics.Send(string(r.Kind), "tier_full")
+			it.seat, it.mark, it.opens = channel.Place{}, "", false
 			r.leave(it)
 			wait := min(max(place.Retry, leastPlace), lookPlaces)
 			r.delay(it, now.Add(wait+rand.N(wait/4))) //nolint:gosec // chance, not a secret
@@ -165,6 +170,9 @@ func (r *run) take(ctx context.Context, q *queue, limit int, batch []*item) (may
 // sure keeps those whose count still stands now that their intents are in the log: what is lost from here on is counted anew
 // out of them.
 func (r *run) sure(ctx context.Context, batch []*item) []*item {
+	if !slices.ContainsFunc(batch, func(it *item) bool { return it.loose || it.opens && it.mark != "" }) {
+		return batch
+	}
 	type memory struct{ account, portfolio, mark string }
 	stands := map[memory]bool{}
 	may := batch[:0]
@@ -172,7 +180,7 @@ func (r *run) sure(ctx context.Context, batch []*item) []*item {
 	defer cancel()
 	r.noteLoose(ctx, batch)
 	for _, it := range batch {
-		if it.mark == "" {
+		if it.mark == "" || !it.opens {
 			may = append(may, it)
 			continue
 		}
@@ -189,7 +197,7 @@ func (r *run) sure(ctx context.Context, batch []*item) []*item {
 			may = append(may, it)
 			continue
 		}
-		it.seat, it.mark, it.opens = channel.Place{}, "", false
+		r.unreached(it)
 		r.leave(it)
 		r.again(it)
 		r.delay(it, time.Now().Add(uncounted))
@@ -227,12 +235,16 @@ func (r *run) wary(q *queue, err error) {
 	r.Log.Warn().Str("lane", string(r.Kind)).Str("account", q.channel.Account).Str("channel", q.channel.ID).Err(err).Msg("people can't be counted: templates wait")
 }
 
-// unreached notes that nothing has reached a person by this message, whatever it was counted for.
-func (r *run) unreached(it *item) {
-	if it.mark != "" {
+// unreached notes that nothing has reached a person by this message. It keeps its place for another try.
+func (r *run) unreached(it *item) { it.opens = false }
+
+// release lets go of a message's place, if nobody was reached under it. That must be in the log by then: whoever counts anew
+// would else count the person, who then needs no place, beside the one who has the place now.
+func (r *run) release(it *item) {
+	if it.mark != "" && !it.opens {
 		it.queue.back = append(it.queue.back, it.seat)
+		it.seat, it.mark = channel.Place{}, ""
 	}
-	it.seat, it.mark, it.opens = channel.Place{}, "", false
 }
 
 // giveBack gives places back that nobody was reached under. Those that can't be given back stay taken for a day.

@@ -40,6 +40,7 @@ type crowd struct {
 	served  map[chat.Identifier]bool // inside a service window
 	refuse  map[string]bool          // ids that Meta refuses
 	refused bool                     // it has refused one
+	stale   bool                     // the message of that name is always too late
 	reached map[chat.Pseudonym]bool  // outside of one
 	called  map[string]int
 }
@@ -196,7 +197,7 @@ func (m *member) Call(_ context.Context, o chat.Outbound, good time.Time) (strin
 	case m.refuse[o.ID]:
 		m.refused = true
 		return "", &outbound.Refusal{Code: 131026, Advice: outbound.Fail}
-	case !time.Now().Before(good):
+	case !time.Now().Before(good), m.stale && o.ID == "stale":
 		return "", outbound.ErrStale
 	case rand.IntN(50) == 0:
 		return "", outbound.ErrNotSent
@@ -334,6 +335,34 @@ func TestWhoIsCountedOrInsideTheirWindowNeedsNoPlace(t *testing.T) {
 	}
 	if sent("full")() || c.count() != 1 {
 		t.Errorf("%d people reached, tier of 1", c.count())
+	}
+}
+
+// A message that is tried again keeps its person's place: its intent stands, so that whoever counts anew counts the person. With
+// the place given to somebody else meanwhile, there would be one too many.
+func TestWhoIsTriedAgainKeepsTheirPlace(t *testing.T) {
+	c := newCrowd(t, 2, 1)
+	c.stale = true
+	c.join(0)
+	c.join(1)
+	c.publish(0, template("stale", 1))
+	c.until("it is tried", func() bool {
+		keys, err := c.redis.Keys(t.Context(), "*tier/acme/p").Result()
+		return err == nil && len(keys) == 1
+	})
+	for n := range 30 {
+		c.publish(1, template(fmt.Sprint("other", n), 2+n))
+	}
+	if err := c.redis.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	c.stale = false
+	c.mu.Unlock()
+	c.until("somebody is reached", func() bool { return c.count() > 0 })
+	<-time.After(3 * time.Second)
+	if n := c.count(); n != 1 {
+		t.Errorf("%d people, the tier is 1", n)
 	}
 }
 

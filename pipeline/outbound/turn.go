@@ -186,6 +186,7 @@ func (r *run) write(ctx context.Context, batch []*item) error {
 		return err
 	}
 	for _, it := range r.told {
+		r.release(it)
 		if it.key != "" {
 			delete(r.open, it.key)
 			r.done.add(now, it.Account, it.Broadcast, it.ID, it.Row)
