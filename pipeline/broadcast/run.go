@@ -19,6 +19,7 @@ type run struct {
 	opened   int    // number of them
 	lane     bitset // of them in a lane: of the others a fact of ours is on its way
 	laned    int    // number of them
+	speed    speed
 
 	reading reading
 	again   []Row // to be asked again: the gate was not certain, or a medium is not there yet
@@ -76,6 +77,7 @@ func (b *run) know(row int) {
 	}
 	if b.lane.clear(row) {
 		b.laned--
+		b.speed.answers++
 	}
 }
 
@@ -136,7 +138,7 @@ func (r *Runner) step(ctx context.Context, b *run) (more bool, err error) {
 
 // send hands over as many rows as may go now.
 func (r *Runner) send(ctx context.Context, b *run, now time.Time) (more bool, err error) {
-	room := min(b.allowed.credit(b.Broadcast)-b.laned, b.pace.room(b.Rate, now))
+	room := min(min(b.allowed.credit(b.Broadcast), b.speed.credit(now))-b.laned, b.pace.room(b.Rate, now))
 	if room <= 0 {
 		return false, nil
 	}
