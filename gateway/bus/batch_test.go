@@ -86,7 +86,7 @@ func TestSequencesWrapAsBrokersExpect(t *testing.T) {
 
 func TestEveryTopicHasItsSettings(t *testing.T) {
 	all := []stream.Topic{stream.Inbound, stream.Commands, stream.State, stream.Consent, stream.OutboundReplies, stream.OutboundBulk,
-		stream.IntentsReplies, stream.IntentsBulk, stream.Outcomes, stream.Events, stream.Dead}
+		stream.IntentsReplies, stream.IntentsBulk, stream.Outcomes, stream.Events, stream.Dead, stream.Media}
 	topics := table(8)
 	for _, topic := range all {
 		if s := topics[topic]; s.partitions < 1 || s.maxBytes < maxBatch || s.retention == 0 {
