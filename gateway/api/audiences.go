@@ -1,17 +1,15 @@
 package api
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 )
 
@@ -155,39 +153,17 @@ func (a *API) audienceOf(c *call) (*broadcast.Audience, error) {
 
 // streamRefusedLines answers GET /v1/audiences/{id}/refused with all lines that could not be read as a row, as CSV or NDJSON.
 func (a *API) streamRefusedLines(c *call) error {
-	format, kind := c.query("format"), "text/csv; charset=utf-8"
-	switch format {
-	case "", "csv":
-		format = "csv"
-	case "ndjson":
-		kind = "application/x-ndjson"
-	default:
-		return wrongField(fault.Invalid, "format", "unknown_format", "is csv or ndjson")
-	}
 	found, err := a.audienceOf(c)
 	if err != nil {
 		return err
 	}
-	c.rc.Response.Header.Set("Content-Disposition", `attachment; filename="audience-`+found.ID+`-refused.`+format+`"`)
-	return c.stream(kind, func(ctx context.Context, w *bufio.Writer) error {
-		lines, objects := csv.NewWriter(w), json.NewEncoder(w)
-		each := func(r broadcast.Refusal) error { return objects.Encode(r) }
-		if format == "csv" {
-			each = func(r broadcast.Refusal) error { return lines.Write([]string{strconv.Itoa(r.Line), r.Reason}) }
-			if err := lines.Write([]string{"line", "reason"}); err != nil {
-				return err
-			}
-		}
-		if err := a.refusedLines(ctx, *found, each); err != nil {
-			return err
-		}
-		lines.Flush()
-		return lines.Error()
+	return c.streamRefusals("audience-"+found.ID, func(ctx context.Context, each func(csvfile.Refusal) error) error {
+		return a.refusedLines(ctx, *found, each)
 	})
 }
 
 // refusedLines gives the refused lines of an audience, in their order.
-func (a *API) refusedLines(ctx context.Context, of broadcast.Audience, each func(broadcast.Refusal) error) error {
+func (a *API) refusedLines(ctx context.Context, of broadcast.Audience, each func(csvfile.Refusal) error) error {
 	for n, told := 0, 0; n < len(of.Pages) && told < of.Refused; n++ {
 		raw, err := a.States.States(ctx, of.Ref().Shard(a.Shards), of.Ref().PageKey(n))
 		if err != nil {
@@ -209,22 +185,22 @@ func (a *API) refusedLines(ctx context.Context, of broadcast.Audience, each func
 
 // audienceView is an audience as the API shows it.
 type audienceView struct {
-	ID         string              `json:"id"`
-	Channel    string              `json:"channel"`
-	Rows       int                 `json:"rows"`
-	Recipients int                 `json:"recipients"`
-	Duplicates int                 `json:"duplicates"`
-	Invalid    int                 `json:"invalid"`
-	Refused    int                 `json:"refused"`
-	Columns    []string            `json:"columns"`
-	Lines      []broadcast.Refusal `json:"refused_lines"` // the first of them
-	Uses       int                 `json:"used_by"`       // broadcasts
-	Created    string              `json:"created_at"`
+	ID         string            `json:"id"`
+	Channel    string            `json:"channel"`
+	Rows       int               `json:"rows"`
+	Recipients int               `json:"recipients"`
+	Duplicates int               `json:"duplicates"`
+	Invalid    int               `json:"invalid"`
+	Refused    int               `json:"refused"`
+	Columns    []string          `json:"columns"`
+	Lines      []csvfile.Refusal `json:"refused_lines"` // the first of them
+	Uses       int               `json:"used_by"`       // broadcasts
+	Created    string            `json:"created_at"`
 }
 
 func viewAudience(a broadcast.Audience) audienceView {
 	return audienceView{
 		ID: a.ID, Channel: a.Channel, Rows: a.Rows, Recipients: a.Recipients, Duplicates: a.Duplicates, Invalid: a.Invalid, Refused: a.Refused,
-		Columns: append([]string{}, a.Columns...), Lines: append([]broadcast.Refusal{}, a.First...), Uses: len(a.Uses), Created: instant(a.Created),
+		Columns: append([]string{}, a.Columns...), Lines: append([]csvfile.Refusal{}, a.First...), Uses: len(a.Uses), Created: instant(a.Created),
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"optgate/pipeline/broadcast"
 	"optgate/pipeline/channel"
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 )
@@ -54,8 +55,8 @@ type shownAudience struct {
 	Invalid    int
 	Refused    int
 	Columns    []string
-	Lines      []broadcast.Refusal `json:"refused_lines"`
-	Uses       int                 `json:"used_by"`
+	Lines      []csvfile.Refusal `json:"refused_lines"`
+	Uses       int               `json:"used_by"`
 }
 
 func (d *desk) upload(t *testing.T, file string, headers ...string) reply {
@@ -70,7 +71,7 @@ func TestAnAudienceIsUploadedShownUsedAndDeleted(t *testing.T) {
 	answer := d.upload(t, file, "Idempotency-Key", "k1").is(http.StatusCreated, "")
 	answer.into(&made)
 	want := shownAudience{ID: made.ID, Channel: "wa", Rows: 5, Recipients: 3, Duplicates: 1, Invalid: 1, Refused: 1, Columns: []string{"name"},
-		Lines: []broadcast.Refusal{{Line: 5, Reason: "The row names nobody: its recipient is empty."}}}
+		Lines: []csvfile.Refusal{{Line: 5, Reason: "The row names nobody: its recipient is empty."}}}
 	if diff := cmp.Diff(want, made); diff != "" || made.ID == "" || answer.header.Get("Location") != "/v1/audiences/"+made.ID {
 		t.Errorf("made: %s", diff)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/gate"
 	"optgate/pipeline/imports"
@@ -194,7 +195,7 @@ type importView struct {
 	Token     string             `json:"token"`
 	Created   string             `json:"created"`
 	Finished  *string            `json:"finished"`
-	Rows      *[]imports.Refusal `json:"rows,omitempty"` // where they were asked for
+	Rows      *[]csvfile.Refusal `json:"rows,omitempty"` // where they were asked for
 	Next      *string            `json:"next,omitempty"`
 	Truncated bool               `json:"truncated,omitempty"`
 }

@@ -1,14 +1,13 @@
 package api
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/imports"
 )
@@ -34,8 +33,8 @@ func (a *API) showImport(c *call) error {
 	if err != nil {
 		return err
 	}
-	rows := []imports.Refusal{}
-	err = a.refusedOf(c.ctx, *i, from, min(from+limit, i.Refused), func(r imports.Refusal) error {
+	rows := []csvfile.Refusal{}
+	err = a.refusedOf(c.ctx, *i, from, min(from+limit, i.Refused), func(r csvfile.Refusal) error {
 		rows = append(rows, r)
 		return nil
 	})
@@ -52,39 +51,17 @@ func (a *API) showImport(c *call) error {
 
 // streamRefused answers GET /v1/imports/{id}/refused with all refused rows, as CSV or NDJSON.
 func (a *API) streamRefused(c *call) error {
-	format, kind := c.query("format"), "text/csv; charset=utf-8"
-	switch format {
-	case "", "csv":
-		format = "csv"
-	case "ndjson":
-		kind = "application/x-ndjson"
-	default:
-		return wrongField(fault.Invalid, "format", "unknown_format", "is csv or ndjson")
-	}
 	i, err := a.importOf(c)
 	if err != nil {
 		return err
 	}
-	c.rc.Response.Header.Set("Content-Disposition", `attachment; filename="import-`+i.ID+`-refused.`+format+`"`)
-	return c.stream(kind, func(ctx context.Context, w *bufio.Writer) error {
-		lines, objects := csv.NewWriter(w), json.NewEncoder(w)
-		each := func(r imports.Refusal) error { return objects.Encode(r) }
-		if format == "csv" {
-			each = func(r imports.Refusal) error { return lines.Write([]string{strconv.Itoa(r.Line), r.Reason}) }
-			if err := lines.Write([]string{"line", "reason"}); err != nil {
-				return err
-			}
-		}
-		if err := a.refusedOf(ctx, *i, 0, i.Refused, each); err != nil {
-			return err
-		}
-		lines.Flush()
-		return lines.Error()
+	return c.streamRefusals("import-"+i.ID, func(ctx context.Context, each func(csvfile.Refusal) error) error {
+		return a.refusedOf(ctx, *i, 0, i.Refused, each)
 	})
 }
 
 // refusedOf reads refused rows by their numbers, from 0.
-func (a *API) refusedOf(ctx context.Context, i imports.Import, from, to int, each func(imports.Refusal) error) error {
+func (a *API) refusedOf(ctx context.Context, i imports.Import, from, to int, each func(csvfile.Refusal) error) error {
 	for n := from / imports.RefusedPerPage; n*imports.RefusedPerPage < to; n++ {
 		raw, err := a.States.States(ctx, i.Ref().Shard(a.Shards), i.Ref().PageKey(n))
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/imports"
 )
@@ -86,7 +87,7 @@ type imported struct {
 	Unchanged int               `json:"unchanged"`
 	Stayed    int               `json:"stayed"`
 	Refused   int               `json:"refused"`
-	Rows      []imports.Refusal `json:"rows"`
+	Rows      []csvfile.Refusal `json:"rows"`
 	Next      string            `json:"next"`
 	Truncated bool              `json:"truncated"`
 	Ignored   []string          `json:"ignored_columns"`

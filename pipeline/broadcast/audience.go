@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
@@ -25,24 +26,24 @@ const (
 // Audience is the state of an uploaded audience: key Ref.AudienceKey in shard Ref.Shard. Its pages are kept under the same Ref as
 // those of a broadcast, and never change once it is Ready.
 type Audience struct {
-	V          int              `json:"v"`
-	ID         string           `json:"id"`
-	Account    string           `json:"account"`
-	Channel    string           `json:"channel"` // by whose country its numbers were read
-	Status     AudienceStatus   `json:"status"`
-	Digest     string           `json:"digest"`  // keyed hash of its pages in their order
-	Created    int64            `json:"created"` // ms since 1970
-	Heard      int64            `json:"heard"`   // ms since 1970 of its last page, while it is Arriving
-	Pages      []int            `json:"pages"`   // number of recipients in each; one that is Going has lost its last ones
-	Uses       map[string]int64 `json:"uses,omitempty"`
-	Unused     int64            `json:"unused,omitempty"` // ms since 1970 since which no broadcast uses it; 0: one does
-	Rows       int              `json:"rows"`             // of the file: recipients, duplicates and refused ones
-	Recipients int              `json:"recipients"`       // each of them has a row
-	Duplicates int              `json:"duplicates"`
-	Invalid    int              `json:"invalid"` // of the recipients: no number and no user id
-	Refused    int              `json:"refused"` // lines that can't be read as a row
-	Columns    []string         `json:"columns,omitempty"`
-	First      []Refusal        `json:"first,omitempty"` // of the refused lines; all of them stand in the pages
+	V          int               `json:"v"`
+	ID         string            `json:"id"`
+	Account    string            `json:"account"`
+	Channel    string            `json:"channel"` // by whose country its numbers were read
+	Status     AudienceStatus    `json:"status"`
+	Digest     string            `json:"digest"`  // keyed hash of its pages in their order
+	Created    int64             `json:"created"` // ms since 1970
+	Heard      int64             `json:"heard"`   // ms since 1970 of its last page, while it is Arriving
+	Pages      []int             `json:"pages"`   // number of recipients in each; one that is Going has lost its last ones
+	Uses       map[string]int64  `json:"uses,omitempty"`
+	Unused     int64             `json:"unused,omitempty"` // ms since 1970 since which no broadcast uses it; 0: one does
+	Rows       int               `json:"rows"`             // of the file: recipients, duplicates and refused ones
+	Recipients int               `json:"recipients"`       // each of them has a row
+	Duplicates int               `json:"duplicates"`
+	Invalid    int               `json:"invalid"` // of the recipients: no number and no user id
+	Refused    int               `json:"refused"` // lines that can't be read as a row
+	Columns    []string          `json:"columns,omitempty"`
+	First      []csvfile.Refusal `json:"first,omitempty"` // of the refused lines; all of them stand in the pages
 }
 
 // AudienceStatus is where an audience stands.
@@ -54,12 +55,6 @@ const (
 	Ready    AudienceStatus = "ready"
 	Going    AudienceStatus = "going" // is being forgotten
 )
-
-// Refusal is a line of a file that can't be read as a row.
-type Refusal struct {
-	Line   int    `json:"line"` // where it begins
-	Reason string `json:"reason"`
-}
 
 // AudienceKey is the key of an audience's state.
 func (r Ref) AudienceKey() string { return "audience/" + r.String() }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/shard"
 	"optgate/pipeline/stream"
 )
@@ -34,15 +35,15 @@ type audiencePage struct {
 }
 
 type audienceClose struct {
-	ID         string    `json:"id"`
-	Digest     string    `json:"digest"`
-	Pages      int       `json:"pages"`
-	Rows       int       `json:"rows"`
-	Duplicates int       `json:"duplicates"`
-	Invalid    int       `json:"invalid"`
-	Refused    int       `json:"refused"`
-	Columns    []string  `json:"columns"`
-	First      []Refusal `json:"first,omitempty"`
+	ID         string            `json:"id"`
+	Digest     string            `json:"digest"`
+	Pages      int               `json:"pages"`
+	Rows       int               `json:"rows"`
+	Duplicates int               `json:"duplicates"`
+	Invalid    int               `json:"invalid"`
+	Refused    int               `json:"refused"`
+	Columns    []string          `json:"columns"`
+	First      []csvfile.Refusal `json:"first,omitempty"`
 }
 
 type audienceUse struct {

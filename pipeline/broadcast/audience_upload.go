@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
@@ -124,7 +125,7 @@ func (t *taking) line(l Line) error {
 		return tooMany()
 	}
 	if l.Wrong != "" {
-		return t.refused(Refusal{l.At, l.Wrong})
+		return t.refused(csvfile.Refusal{Line: l.At, Reason: l.Wrong})
 	}
 	row := Row{N: t.rows + 1, Given: l.To, Params: l.Params, Line: l.At}
 	to, err := chat.ParseRecipient(l.To, t.order.Channel.DefaultCountry)
@@ -146,7 +147,7 @@ func (t *taking) line(l Line) error {
 	return t.pager.row(row)
 }
 
-func (t *taking) refused(r Refusal) error {
+func (t *taking) refused(r csvfile.Refusal) error {
 	t.Refused++
 	if len(t.First) < shownRefusals {
 		t.First = append(t.First, r)

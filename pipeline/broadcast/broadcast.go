@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/segment"
 )
 
@@ -136,7 +137,7 @@ type Page struct {
 	Rows    []Row    `json:"rows"`
 	Repeats []Repeat `json:"repeats,omitempty"` // of recipients that came again: counted, listed and not sent
 
-	Refused []Refusal `json:"refused,omitempty"` // lines of an uploaded file between these rows that can't be read as one
+	Refused []csvfile.Refusal `json:"refused,omitempty"` // lines of an uploaded file between these rows that can't be read as one
 }
 
 // Repeat is a recipient that is listed again.

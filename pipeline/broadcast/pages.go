@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/stream"
 )
 
@@ -23,7 +24,7 @@ func (p *pager) repeat(r Repeat) error {
 	return p.add(r, func() { p.page.Repeats = append(p.page.Repeats, r) })
 }
 
-func (p *pager) refuse(r Refusal) error {
+func (p *pager) refuse(r csvfile.Refusal) error {
 	return p.add(r, func() { p.page.Refused = append(p.page.Refused, r) })
 }
 

@@ -25,6 +25,12 @@ type File struct {
 	opened bool
 }
 
+// Refusal is a row that was not taken, as its sender is told of it.
+type Refusal struct {
+	Line   int    `json:"line"` // of the file, where the row begins; the first line is 1
+	Reason string `json:"reason"`
+}
+
 // Row is one row of a file.
 type Row struct {
 	Line   int    // where it begins; the first line of the file is 1

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/stream"
 )
@@ -117,12 +118,6 @@ type told struct {
 	Offset int64  `json:"o"` // of its command, in the shard of its people
 }
 
-// Refusal is a row that was not taken.
-type Refusal struct {
-	Line   int    `json:"line"` // of the file, where the row begins; the header is line 1
-	Reason string `json:"reason"`
-}
-
 // RefusedPerPage is how many rows a page of refused rows holds at most. All but the last are full.
 const RefusedPerPage = 1000
 
@@ -134,7 +129,7 @@ type Page struct {
 }
 
 // NewPage packs refused rows.
-func NewPage(rows []Refusal) Page {
+func NewPage(rows []csvfile.Refusal) Page {
 	p := Page{V: stream.Version, Rows: make([][2]int, len(rows))}
 	at := map[string]int{}
 	for i, r := range rows {
@@ -149,11 +144,11 @@ func NewPage(rows []Refusal) Page {
 }
 
 // Refusals gives the rows of a page.
-func (p Page) Refusals() []Refusal {
-	rows := make([]Refusal, 0, len(p.Rows))
+func (p Page) Refusals() []csvfile.Refusal {
+	rows := make([]csvfile.Refusal, 0, len(p.Rows))
 	for _, r := range p.Rows {
 		if r[1] >= 0 && r[1] < len(p.Reasons) {
-			rows = append(rows, Refusal{Line: r[0], Reason: p.Reasons[r[1]]})
+			rows = append(rows, csvfile.Refusal{Line: r[0], Reason: p.Reasons[r[1]]})
 		}
 	}
 	return rows

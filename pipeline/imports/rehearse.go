@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 )
@@ -33,15 +34,15 @@ type Rehearsal struct {
 	Known     int
 	Stayed    int
 	Refused   int
-	Rows      []Refusal // the first RehearsedRows of those refused
-	Truncated bool      // there are more
+	Rows      []csvfile.Refusal // the first RehearsedRows of those refused
+	Truncated bool              // there are more
 }
 
 // Rehearse reads a file and says what an import of it would do; nothing is written. It is certain, or a fault.NotCertain.
 func (m Importer) Rehearse(ctx context.Context, o Order, t *Table) (Rehearsal, error) {
 	r := rehearsal{
 		Importer: m, account: o.Account.ID, list: o.Terms.List, seen: map[uint64]struct{}{},
-		Rehearsal: Rehearsal{Made: m.Now().UnixMilli(), Ignored: t.Ignored(), Rows: []Refusal{}},
+		Rehearsal: Rehearsal{Made: m.Now().UnixMilli(), Ignored: t.Ignored(), Rows: []csvfile.Refusal{}},
 	}
 	rows := rows{
 		table: t, terms: o.Terms, account: o.Account.ID, hasher: o.Account.Key.Hasher(), directory: m.Directory, made: r.Made,
@@ -61,7 +62,7 @@ func (m Importer) Rehearse(ctx context.Context, o Order, t *Table) (Rehearsal, e
 		entries, refused := rows.understand(row)
 		r.Line = t.Line()
 		for _, reason := range refused {
-			r.refuse(Refusal{row.Line, reason})
+			r.refuse(csvfile.Refusal{Line: row.Line, Reason: reason})
 		}
 		r.waiting = append(r.waiting, entries...)
 		if read += len(entries) + len(refused); read > MaxRows {
@@ -85,7 +86,7 @@ type rehearsal struct {
 	seen          map[uint64]struct{} // who would be added on which channel
 }
 
-func (r *rehearsal) refuse(row Refusal) {
+func (r *rehearsal) refuse(row csvfile.Refusal) {
 	r.Refused++
 	if len(r.Rows) < RehearsedRows {
 		r.Rows = append(r.Rows, row)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"optgate/pipeline/chat"
+	"optgate/pipeline/csvfile"
 	"optgate/pipeline/fault"
 	"optgate/pipeline/optout"
 	"optgate/pipeline/shard"
@@ -99,7 +100,7 @@ type reading struct {
 	done    map[int]told // parts that were counted before
 	line    atomic.Int64
 	read    int // entries
-	refused []Refusal
+	refused []csvfile.Refusal
 	pages   int // of refused rows that are full
 	parts   int
 }
@@ -187,7 +188,7 @@ func (r *reading) all(ctx context.Context, row Row) (err error) {
 // refuse keeps refused rows.
 func (r *reading) refuse(ctx context.Context, line int, reasons []string) error {
 	for _, reason := range reasons {
-		r.refused = append(r.refused, Refusal{line, reason})
+		r.refused = append(r.refused, csvfile.Refusal{Line: line, Reason: reason})
 		if len(r.refused) < RefusedPerPage {
 			continue
 		}
