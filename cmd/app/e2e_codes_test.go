@@ -116,7 +116,9 @@ func TestWhoStoppedMarketingAtMeta(t *testing.T) {
 				t.Errorf("marketing to who stopped it at Meta: %+v", r)
 			}
 		}
-		w.finished("acme", w.broadcast([]fake.Person{atOnce}, map[string]any{"category": "utility"}))
+		w.finished("acme", w.broadcast([]fake.Person{atOnce}, map[string]any{
+			"category": "utility", "message": map[string]any{"type": "text", "text": map[string]any{"body": "Your table"}},
+		}))
 		if n := len(w.meta.To(atOnce.Phone)); n != 2 {
 			t.Errorf("%d calls: utility goes to who stopped marketing", n)
 		}

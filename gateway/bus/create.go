@@ -63,6 +63,9 @@ func (b *Bus) unused(ctx context.Context, missing map[stream.Topic]bool) error {
 		return err
 	}
 	for topic := range missing {
+		if b.topics[topic].later {
+			continue
+		}
 		return fmt.Errorf("topic %s is missing beside others that are in use: %w", b.name(topic), ErrCut)
 	}
 	return nil

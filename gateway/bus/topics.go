@@ -17,6 +17,7 @@ type settings struct {
 	retention  time.Duration // forever: kept for ever
 	compacted  bool          // the last record of each key is kept for ever; retention says how long tombstones are
 	maxBytes   int           // of one batch
+	later      bool          // installations made before there was such a topic lack it: it is made beside a state in use
 }
 
 const forever time.Duration = -1
@@ -42,7 +43,7 @@ func table(shards chat.Shards) map[stream.Topic]settings {
 		stream.Outcomes:        {partitions: n, retention: 28 * day, maxBytes: 4 << 20},
 		stream.Events:          {partitions: n, retention: day, maxBytes: 4 << 20},
 		stream.Dead:            {partitions: n, retention: 28 * day, maxBytes: 4 << 20},
-		stream.Media:           {partitions: n, retention: 7 * day, maxBytes: 2 << 20, compacted: true},
+		stream.Media:           {partitions: n, retention: 7 * day, maxBytes: 2 << 20, compacted: true, later: true},
 	}
 }
 

@@ -149,7 +149,11 @@ func (w *world) tier(context.Context, chat.Channel, channel.Condition) (int, boo
 	return w.left, w.left > 0, nil
 }
 
-func (w *world) BroadcastPaused(code string) { w.paused = append(w.paused, code) }
+func (w *world) BroadcastPaused(code string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.paused = append(w.paused, code)
+}
 
 func (w *world) Active(context.Context, int) (map[broadcast.Ref]broadcast.Status, error) {
 	w.mu.Lock()

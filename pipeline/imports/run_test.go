@@ -228,7 +228,8 @@ func TestSlowOwnersGetLess(t *testing.T) {
 			w.mu.Unlock()
 			select {
 			case err := <-ended:
-				if err != nil || w.most == 0 || w.most > 2 || w.state(t, "i").Added != 20_000 {
+				// They do two parts a second; a third may be published at the very moment at which one is done.
+				if err != nil || w.most == 0 || w.most > 3 || w.state(t, "i").Added != 20_000 {
 					t.Errorf("%v; %d parts waited, %+v", err, w.most, w.state(t, "i"))
 				}
 				return

@@ -287,11 +287,13 @@ func TestAStepWaitsForWhatBecomesOfTheOneBefore(t *testing.T) {
 		w.subscribe(false, ada, bob)
 		w.after(time.Hour)
 		same(t, "in the lane", w.texts(began, ada), "0s one")
+		w.mu.Lock()
 		for _, m := range w.messages {
 			if m.To == chat.Identifier("phone:"+ada) {
 				w.tell(m.Outbound, chat.Sent)
 			}
 		}
+		w.mu.Unlock()
 		w.after(time.Hour)
 		same(t, "once it was sent", w.texts(began, ada), "0s one", "1h0m0s two")
 		w.after(22 * time.Hour)

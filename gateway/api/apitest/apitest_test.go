@@ -44,7 +44,7 @@ func TestWhatIsNotDocumentedIsFound(t *testing.T) {
 	f("a problem", "GET", one+"/0/1", 404, "application/problem+json", "", problem+"}", true)
 	f("a problem where nothing is", "GET", "/v1/nothing", 404, "application/problem+json", "", problem+"}", true)
 	f("a code that nobody knows", "GET", one+"/0/1", 404, "application/problem+json", "", strings.Replace(problem, "unknown_letter", "oops", 1)+"}", false)
-	f("rows", "GET", report+"csv", 200, "text/csv; charset=utf-8", "", "to,given,status,error,list,reason,message_id,updated_at\n", true)
+	f("rows", "GET", report+"csv", 200, "text/csv; charset=utf-8", "", "to,given,status,error,list,reason,message_id,updated_at,line,sent_at,delivered_at,read_at,failed_at\n", true)
 	f("other columns", "GET", report+"csv", 200, "text/csv; charset=utf-8", "", "to,given\n", false)
 	f("a row", "GET", "/v1/tail/inbound", 200, "application/x-ndjson", "", `{"topic":"x"}`, false)
 	f("no rows", "GET", "/v1/tail/inbound", 200, "application/x-ndjson", "", "", true)
