@@ -26,7 +26,7 @@ demo: build ## watch it keep its promises through a kill -9, in under a minute
 
 test: ## run all tests on embedded parts, with the race detector where there is a C compiler
 	@$(if $(race),,echo "NO RACE DETECTOR: it needs a C compiler, and there is none. Install gcc to have it.")
-	go test $(race) ./...
+	go test $(race) -timeout 20m ./...
 
 test-real: ## run the suites of bus, store and program against a real Kafka and a real Redis
 	bench/real/test.sh

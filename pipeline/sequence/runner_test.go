@@ -267,10 +267,14 @@ func TestWhatIsOverIsForgotten(t *testing.T) {
 		w.subscribe(false, ada, bob)
 		w.become(sequence.Deleted)
 		w.after(sequence.Kept - time.Hour)
+		w.mu.Lock()
 		if len(w.people(ref)) != 2 || len(w.messages) != 1 {
 			t.Errorf("%d people, %d messages", len(w.people(ref)), len(w.messages))
 		}
+		w.mu.Unlock()
 		w.after(2 * time.Hour)
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if len(w.people(ref)) != 0 || w.states[ref.Key()] != nil || w.states[ref.SumsKey()] != nil {
 			t.Errorf("states left: %v", w.states)
 		}
