@@ -40,11 +40,11 @@ func (k Kind) Intents() stream.Topic {
 	return stream.IntentsReplies
 }
 
-// ahead is how far from now a lane takes places in a number's line: bulk only a little, so that a reply that comes later
-// finds a place soon.
+// ahead is how far from now a lane takes places in a number's line: bulk only a moment, which is then the longest that a reply
+// waits behind a campaign.
 func (k Kind) ahead() time.Duration {
 	if k == Bulk {
-		return 500 * time.Millisecond
+		return 50 * time.Millisecond
 	}
 	return 5 * time.Second
 }
