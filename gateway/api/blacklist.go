@@ -180,41 +180,11 @@ func (a *API) unblock(c *call) error {
 	if err != nil {
 		return err
 	}
-	p, channel, ok := parseEntryID(c.param("id"))
-	if !ok {
-		return notBlocked()
-	}
-	person, err := a.person(c, account.ID, p)
-	if err != nil {
+	who, after, err := a.lift(c, account, blacklist(), notBlocked)
+	if err != nil || who.P == 0 {
 		return err
 	}
-	id, again, err := a.once(c, account, nil)
-	if err != nil {
-		return err
-	}
-	before := person.Entry(gate.Blacklist, channel)
-	if !again && !before.Barred() {
-		return notBlocked()
-	}
-	who := optout.Ref{P: p}
-	answers, decided, err := a.edits(c, account.ID, []piece{{id + ".0", optout.Edit{Show: true, Edits: []optout.PersonEdit{{
-		Who: who, Lifts: true, Marks: []optout.Mark{a.mark(blacklist(), channel, before, false)},
-	}}}}})
-	if err != nil {
-		return err
-	}
-	if !decided {
-		return accepted(c, id)
-	}
-	after := answers[0].Entries[0][0]
-	switch {
-	case answers[0].Changed[0] > 0:
-		who.ID = person.ID
-		return c.answer(fasthttp.StatusOK, viewBlocked(who, after))
-	case after.Barred():
-		return changedMeanwhile()
-	}
-	return notBlocked()
+	return c.answer(fasthttp.StatusOK, viewBlocked(who, after))
 }
 
 func notBlocked() error {

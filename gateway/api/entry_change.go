@@ -108,46 +108,55 @@ func (a *API) named(account optout.Account, body newEntry) ([]chat.Identifier, e
 	return who, wrongFields(wrong)
 }
 
+// lift takes the identifier that a path names off a list, and gives it with its entry then; missing is the error of one that isn't on
+// it. The zero Ref and no error: it is accepted and not decided yet, and the call is answered.
+func (a *API) lift(c *call, account optout.Account, l optout.List, missing func() error) (who optout.Ref, after optout.Entry, err error) {
+	p, channel, ok := parseEntryID(c.param("id"))
+	if !ok {
+		return who, after, missing()
+	}
+	person, err := a.person(c, account.ID, p)
+	if err != nil {
+		return who, after, err
+	}
+	id, again, err := a.once(c, account, nil)
+	if err != nil {
+		return who, after, err
+	}
+	before := person.Entry(l.ID, channel)
+	if !again && !before.Barred() {
+		return who, after, missing()
+	}
+	answers, decided, err := a.edits(c, account.ID, []piece{{id + ".0", optout.Edit{Show: true, Edits: []optout.PersonEdit{{
+		Who: optout.Ref{P: p}, Lifts: true, Marks: []optout.Mark{a.mark(l, channel, before, false)},
+	}}}}})
+	if err != nil {
+		return who, after, err
+	}
+	if !decided {
+		return who, after, accepted(c, id)
+	}
+	after = answers[0].Entries[0][0]
+	switch {
+	case answers[0].Changed[0] > 0:
+		return optout.Ref{ID: person.ID, P: p}, after, nil
+	case after.Barred():
+		return who, after, changedMeanwhile()
+	}
+	return who, after, missing()
+}
+
 // removeEntry opts one identifier in again. What is linked to it stays as it is, and is named in the answer.
 func (a *API) removeEntry(c *call) error {
 	account, l, err := a.listOf(c)
 	if err != nil {
 		return err
 	}
-	p, channel, ok := parseEntryID(c.param("id"))
-	if !ok {
-		return noEntry()
-	}
-	person, err := a.person(c, account.ID, p)
-	if err != nil {
+	who, after, err := a.lift(c, account, l, noEntry)
+	if err != nil || who.P == 0 {
 		return err
 	}
-	id, again, err := a.once(c, account, nil)
-	if err != nil {
-		return err
-	}
-	before := person.Entry(l.ID, channel)
-	if !again && !before.Barred() {
-		return noEntry()
-	}
-	answers, decided, err := a.edits(c, account.ID, []piece{{id + ".0", optout.Edit{Show: true, Edits: []optout.PersonEdit{{
-		Who: optout.Ref{P: p}, Lifts: true, Marks: []optout.Mark{a.mark(l, channel, before, false)},
-	}}}}})
-	if err != nil {
-		return err
-	}
-	if !decided {
-		return accepted(c, id)
-	}
-	after := answers[0].Entries[0][0]
-	switch {
-	case answers[0].Changed[0] > 0:
-	case after.Barred():
-		return changedMeanwhile()
-	default:
-		return noEntry()
-	}
-	circle, err := a.circle(c, account, p)
+	circle, err := a.circle(c, account, who.P)
 	if err != nil {
 		return err
 	}
@@ -155,7 +164,7 @@ func (a *API) removeEntry(c *call) error {
 		entryView
 		Linked    []linkedView `json:"linked"`    // the person's other identifiers, which are not lifted
 		Truncated bool         `json:"truncated"` // there are more of them
-	}{viewStanding(optout.Ref{ID: person.ID, P: p}, after), circle.linked(account), circle.truncated})
+	}{viewStanding(who, after), circle.linked(account), circle.truncated})
 }
 
 // longestEntryID bounds what is read as an entry's id, so that a command of many stays small.
